@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "arenas/arena.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "arenas/assert.hpp"
+
+namespace berth::core {
+
+namespace {
+
+constexpr std::uint64_t kReadyPages = (std::size_t{4} << 20) / pal::kPageSize;
+constexpr std::uint64_t kReadyShare = 8;
+
+// How far the window runs ahead of what is used: a quarter, so that growing to n pages takes O(log n) calls.
+constexpr std::size_t kWindowStep = std::size_t{256} << 10;
+constexpr std::size_t kBooksStep = std::size_t{16} << 10;
+
+std::size_t bytes(std::uint64_t pages) noexcept { return static_cast<std::size_t>(pages) * pal::kPageSize; }
+
+}  // namespace
+
+void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
+                 std::atomic<std::uint64_t>& page_limit) noexcept {
+  span_ = std::move(span);
+  geometry_ = geometry;
+  pagemap_ = Pagemap(geometry.zeroth_entry, geometry.top);
+  page_limit_ = &page_limit;
+  quota_bytes_.store(quota_bytes, std::memory_order_relaxed);
+  const PageNumber lowest = pagemap_.top() - kGapPages;
+  buddy_.open(pagemap_, lowest);
+  pagemap_.set_word(lowest, page_word::make(PageKind::Fixed, kGapPages));
+  books_pages_ = pages_for(static_cast<std::size_t>(pagemap_.end_of_entries(lowest) - geometry.top));
+  page_limit.store(kGapPages + 1, std::memory_order_release);
+  charge(books_pages_);
+}
+
+Span Arena::close() noexcept {
+  process_committed_bytes.fetch_sub(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
+  return std::move(span_);
+}
+
+Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) noexcept {
+  const pal::LockGuard held(lock_);
+  bool zero = false;
+  const PageRun run = take(pages, alignment, zero);
+  if (!run) return {};
+  pagemap_.set_word(run.first, page_word::make(PageKind::Run, run.pages));
+  return {page_address(run.first), zero};
+}
+
+// Ready pages first, because they cost nothing; then clean ones; then pages never used; last, everything free is made
+// clean, so that neighbours of different states can merge.
+PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept {
+  if (pages > span_.bytes() >> pal::kPageShift || alignment > span_.bytes() >> pal::kPageShift) return {};
+  zero = false;
+  if (const PageRun run = buddy_.take(pages, alignment, FreeState::Dirty)) return run;
+  zero = true;
+  if (!make_room(pages)) return {};
+  PageRun run = buddy_.take(pages, alignment, FreeState::Clean);
+  if (!run) run = carve(pages, alignment);
+  if (!run && give_back(0) > 0) run = buddy_.take(pages, alignment, FreeState::Clean);
+  if (run) charge(run.pages);
+  return run;
+}
+
+// Takes pages that were never used, from the lowest used one down.
+PageRun Arena::carve(std::uint64_t pages, std::uint64_t alignment) noexcept {
+  const PageNumber used = buddy_.lowest();
+  const PageNumber floor = page_number(geometry_.floor);
+  if (used - floor < pages) return {};
+  const PageNumber first = (used - pages) & ~(alignment - 1);
+  if (first < floor || first > used) return {};
+
+  // Their entries first, then the pages, then the news of both.
+  char* books_end = pagemap_.end_of_entries(first);
+  const std::uint64_t books = pages_for(static_cast<std::size_t>(books_end - geometry_.top));
+  const std::uint64_t more_books = books - books_pages_;
+  if (more_books > 0 && !make_room(pages + more_books)) return {};
+  const auto used_bytes = static_cast<std::size_t>(geometry_.top - page_address(first));
+  const std::size_t step = kWindowStep + bytes(pages_for(used_bytes / 4));
+  const std::size_t books_step = kBooksStep + bytes(pages_for(used_bytes / 4 / (pal::kPageSize / sizeof(PageEntry))));
+  if (!span_.extend_up(geometry_.top + bytes(books), books_step, geometry_.ceiling) ||
+      !span_.extend_down(page_address(first), step, geometry_.floor)) {
+    return {};
+  }
+  // A window that holds whole huge pages would make more resident than the books know.
+  if (used_bytes > (std::size_t{1} << 20) && pal::huge_pages_by_default()) {
+    pal::forbid_huge_pages(span_.window_low(), static_cast<std::size_t>(span_.window_high() - span_.window_low()));
+  }
+  books_pages_ = books;
+  charge(more_books);
+  buddy_.extend_down(first);
+  // release: a reader of the new limit finds the entries accessible and zero.
+  page_limit_->store(pagemap_.index(first) + std::uint64_t{1}, std::memory_order_release);
+  buddy_.put({first + pages, used - first - pages}, FreeState::Clean);
+  return {first, pages};
+}
+
+bool Arena::deallocate(char* address, std::uint64_t& pages) noexcept {
+  const pal::LockGuard held(lock_);
+  const PageNumber first = page_number(address);
+  const std::uint64_t word = pagemap_.word(first);
+  if (page_word::kind(word) != PageKind::Run) return false;
+  const PageRun run{first, page_word::value(word)};
+  pages = run.pages;
+  pagemap_.set_word(first, 0);
+  buddy_.put(run, FreeState::Dirty);
+  limit_ready();
+  return true;
+}
+
+Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& old_pages) noexcept {
+  const pal::LockGuard held(lock_);
+  const PageNumber first = page_number(address);
+  const std::uint64_t word = pagemap_.word(first);
+  if (page_word::kind(word) != PageKind::Run) return Resize::NotARun;
+  old_pages = page_word::value(word);
+  if (pages < old_pages) {
+    buddy_.put({first + pages, old_pages - pages}, FreeState::Dirty);
+    limit_ready();
+  } else if (pages > old_pages) {
+    const PageRun more{first + old_pages, pages - old_pages};
+    std::uint64_t clean = 0;
+    if (more.pages > span_.bytes() >> pal::kPageShift || !buddy_.is_free(more, clean)) return Resize::Refused;
+    if (!make_room(clean)) return Resize::Refused;
+    // Making room may have turned some of these pages clean: they are free still, but count anew.
+    if (!buddy_.is_free(more, clean) || !make_room(clean)) return Resize::Refused;
+    buddy_.take_exactly(more);
+    charge(clean);
+  }
+  pagemap_.set_word(first, page_word::make(PageKind::Run, pages));
+  return Resize::Done;
+}
+
+void Arena::purge() noexcept {
+  const pal::LockGuard held(lock_);
+  give_back(0);
+}
+
+bool Arena::commit_books(char* low, char* high) noexcept {
+  const pal::LockGuard held(lock_);
+  const std::uint64_t pages = pages_for(static_cast<std::size_t>(high - low));
+  if (!make_room(pages) || !span_.make_accessible(low, high)) return false;
+  charge(pages);
+  return true;
+}
+
+void Arena::set_quota(std::size_t quota) noexcept { quota_bytes_.store(quota, std::memory_order_relaxed); }
+
+Arena::Counts Arena::counts() const noexcept {
+  return {bytes(committed_pages_.load(std::memory_order_relaxed)),
+          bytes(peak_committed_pages_.load(std::memory_order_relaxed)), quota_bytes_.load(std::memory_order_relaxed)};
+}
+
+PageNumber Arena::lowest_page() noexcept {
+  const pal::LockGuard held(lock_);
+  return buddy_.lowest();
+}
+
+// Whether the quota allows `pages` more; free pages that are kept ready are given up for it.
+bool Arena::make_room(std::uint64_t pages) noexcept {
+  const std::size_t quota = quota_bytes_.load(std::memory_order_relaxed);
+  if (quota == 0) return true;
+  const std::uint64_t allowed = quota >> pal::kPageShift;
+  const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
+  if (pages > allowed) return false;
+  if (committed + pages <= allowed) return true;
+  const std::uint64_t excess = committed + pages - allowed;
+  const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
+  return ready >= excess && give_back(ready - excess) >= excess;
+}
+
+// The policy for empty memory that the header states.
+void Arena::limit_ready() noexcept {
+  const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
+  const std::uint64_t allowed = std::max(kReadyPages, committed / kReadyShare);
+  if (buddy_.free_pages(FreeState::Dirty) > allowed) give_back(allowed / 2);
+}
+
+// Gives the largest ready blocks back until `keep` pages are left. Returns how many pages went.
+std::uint64_t Arena::give_back(std::uint64_t keep) noexcept {
+  std::uint64_t given = 0;
+  while (buddy_.free_pages(FreeState::Dirty) > keep) {
+    const PageRun run = buddy_.take_largest(FreeState::Dirty);
+    if (!pal::decommit(page_address(run.first), bytes(run.pages))) {
+      buddy_.put(run, FreeState::Dirty);
+      break;
+    }
+    discharge(run.pages);
+    buddy_.put(run, FreeState::Clean);
+    given += run.pages;
+  }
+  return given;
+}
+
+void Arena::charge(std::uint64_t pages) noexcept {
+  const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed) + pages;
+  committed_pages_.store(committed, std::memory_order_relaxed);
+  if (committed > peak_committed_pages_.load(std::memory_order_relaxed)) {
+    peak_committed_pages_.store(committed, std::memory_order_relaxed);
+  }
+  process_committed_bytes.fetch_add(bytes(pages), std::memory_order_relaxed);
+}
+
+void Arena::discharge(std::uint64_t pages) noexcept {
+  committed_pages_.store(committed_pages_.load(std::memory_order_relaxed) - pages, std::memory_order_relaxed);
+  process_committed_bytes.fetch_sub(bytes(pages), std::memory_order_relaxed);
+}
+
+}  // namespace berth::core

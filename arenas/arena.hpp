@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Arena: hands out runs of pages of one span and takes them back, within a quota, with exact books (law 7).
+//
+// Committed is what is handed out, what is free but kept ready (dirty), and the books' own pages. Pages never used and
+// pages given back (clean) are not. The policy for empty memory (law 8): free pages stay ready until they exceed an
+// eighth of what is committed and 4 MiB; then the largest free blocks go back to the system until half of that is left.
+// purge() gives all of them back now.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "arenas/buddy.hpp"
+#include "arenas/pagemap.hpp"
+#include "arenas/pal/lock.hpp"
+#include "arenas/span.hpp"
+
+namespace berth::core {
+
+// Memory committed by all arenas of this process.
+// Written by whoever commits, relaxed: a number that is read for its own sake.
+inline constinit std::atomic<std::size_t> process_committed_bytes{0};
+
+class Arena {
+ public:
+  // Where things lie in the span; the allocator decides (allocator/layout.hpp).
+  struct Geometry {
+    char* floor;              // lowest address of blocks
+    char* top;                // pages end here, books begin
+    PageEntry* zeroth_entry;  // of the pagemap, above top and the rest of the books
+    char* ceiling;            // the pagemap may grow to here
+  };
+
+  // Pages below top that are never handed out: an overrun of the topmost block hits nobody's books.
+  static constexpr std::uint64_t kGapPages = 1;
+
+  struct Allocation {
+    char* address = nullptr;
+    bool zero = false;  // reads as zero
+  };
+
+  struct Counts {
+    std::size_t committed_bytes;
+    std::size_t peak_committed_bytes;
+    std::size_t quota_bytes;
+  };
+
+  // The window of the span is open. `page_limit` is where the arena publishes the first index of the pagemap that
+  // must not be read.
+  void open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
+            std::atomic<std::uint64_t>& page_limit) noexcept;
+
+  // Takes the span out, for the release; the arena itself lies in it.
+  Span close() noexcept;
+
+  // Pages at a multiple of `alignment` pages. The first entry of the pagemap says Run. Null: quota, span or system.
+  Allocation allocate(std::uint64_t pages, std::uint64_t alignment) noexcept;
+
+  // Gives a run back, of `pages` pages. False, and nothing happened: the address is not in the first page of a run.
+  bool deallocate(char* address, std::uint64_t& pages) noexcept;
+
+  enum class Resize : std::uint8_t { Done, Refused, NotARun };
+  // Grows or shrinks a run where it is. Growth is refused if what follows is not free or the quota does not allow it.
+  // `old_pages` tells the size before, whatever the answer.
+  Resize resize(char* address, std::uint64_t pages, std::uint64_t& old_pages) noexcept;
+
+  // Gives all free pages back to the system.
+  void purge() noexcept;
+
+  // Charges pages of the books that lie outside the window, and makes them accessible.
+  bool commit_books(char* low, char* high) noexcept;
+
+  void set_quota(std::size_t bytes) noexcept;
+  Counts counts() const noexcept;
+
+  const Pagemap& pagemap() const noexcept { return pagemap_; }
+  PageNumber lowest_page() noexcept;
+  char* base() const noexcept { return span_.base(); }
+  std::size_t span_bytes() const noexcept { return span_.bytes(); }
+  pal::Lock& lock() noexcept { return lock_; }
+
+ private:
+  PageRun take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept;
+  PageRun carve(std::uint64_t pages, std::uint64_t alignment) noexcept;
+  bool make_room(std::uint64_t pages) noexcept;
+  std::uint64_t give_back(std::uint64_t keep) noexcept;
+  void limit_ready() noexcept;
+  void charge(std::uint64_t pages) noexcept;
+  void discharge(std::uint64_t pages) noexcept;
+
+  pal::Lock lock_;  // guards everything below
+  Span span_;
+  Pagemap pagemap_;
+  Buddy buddy_;
+  Geometry geometry_{};
+  std::uint64_t books_pages_ = 0;  // of the window
+  std::atomic<std::uint64_t>* page_limit_ = nullptr;
+  // Written under the lock, read by statistics without it, relaxed.
+  std::atomic<std::uint64_t> committed_pages_{0};
+  std::atomic<std::uint64_t> peak_committed_pages_{0};
+  std::atomic<std::size_t> quota_bytes_{0};
+};
+
+}  // namespace berth::core

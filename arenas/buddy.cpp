@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "arenas/buddy.hpp"
+
+#include <algorithm>
+#include <bit>
+
+#include "arenas/assert.hpp"
+
+namespace berth::core {
+
+namespace {
+
+constexpr PageKind kind_of(FreeState state) noexcept {
+  return state == FreeState::Clean ? PageKind::Clean : PageKind::Dirty;
+}
+
+// aux of a free block: next << 32 | previous, both indexes into the pagemap.
+constexpr std::uint64_t links(std::uint32_t next, std::uint32_t previous) noexcept {
+  return (std::uint64_t{next} << 32) | previous;
+}
+constexpr std::uint32_t next_of(std::uint64_t aux) noexcept { return static_cast<std::uint32_t>(aux >> 32); }
+constexpr std::uint32_t previous_of(std::uint64_t aux) noexcept { return static_cast<std::uint32_t>(aux); }
+
+constexpr std::uint64_t block_pages(unsigned order) noexcept { return std::uint64_t{1} << order; }
+
+}  // namespace
+
+void Buddy::push(PageNumber first, unsigned order, FreeState state) noexcept {
+  Lists& lists = lists_[slot(state)];
+  const std::uint32_t index = pagemap_.index(first);
+  const std::uint32_t head = lists.heads[order];
+  PageEntry& entry = pagemap_.at(index);
+  entry.word.store(page_word::make(kind_of(state), order), std::memory_order_relaxed);
+  entry.aux = links(head, 0);
+  if (head != 0) {
+    PageEntry& second = pagemap_.at(head);
+    second.aux = links(next_of(second.aux), index);
+  }
+  lists.heads[order] = index;
+  lists.occupied |= std::uint64_t{1} << order;
+  free_pages_[slot(state)] += block_pages(order);
+}
+
+void Buddy::remove(PageNumber first, unsigned order, FreeState state) noexcept {
+  Lists& lists = lists_[slot(state)];
+  PageEntry& entry = pagemap_.entry(first);
+  const std::uint32_t next = next_of(entry.aux);
+  const std::uint32_t previous = previous_of(entry.aux);
+  if (next != 0) {
+    PageEntry& other = pagemap_.at(next);
+    other.aux = links(next_of(other.aux), previous);
+  }
+  if (previous != 0) {
+    PageEntry& other = pagemap_.at(previous);
+    other.aux = links(next, previous_of(other.aux));
+  } else {
+    lists.heads[order] = next;
+    if (next == 0) lists.occupied &= ~(std::uint64_t{1} << order);
+  }
+  entry.word.store(0, std::memory_order_relaxed);
+  free_pages_[slot(state)] -= block_pages(order);
+}
+
+void Buddy::put_block(PageNumber first, unsigned order, FreeState state) noexcept {
+  while (order + 1 < kOrders) {
+    const PageNumber buddy = first ^ block_pages(order);
+    if (buddy < lowest_ || buddy >= pagemap_.top()) break;
+    if (pagemap_.word(buddy) != page_word::make(kind_of(state), order)) break;
+    remove(buddy, order, state);
+    first = std::min(first, buddy);
+    ++order;
+  }
+  push(first, order, state);
+}
+
+void Buddy::put(PageRun run, FreeState state) noexcept {
+  BERTH_ASSERT(run.first >= lowest_ && run.end() <= pagemap_.top());
+  while (run.pages > 0) {
+    // The largest block that starts here and fits.
+    const auto aligned = static_cast<unsigned>(std::countr_zero(run.first));
+    const auto fitting = static_cast<unsigned>(std::bit_width(run.pages)) - 1;
+    const unsigned order = std::min({aligned, fitting, kOrders - 1});
+    put_block(run.first, order, state);
+    run.first += block_pages(order);
+    run.pages -= block_pages(order);
+  }
+}
+
+PageRun Buddy::take(std::uint64_t pages, std::uint64_t alignment, FreeState state) noexcept {
+  BERTH_ASSERT(pages > 0 && std::has_single_bit(alignment));
+  const auto wanted = static_cast<unsigned>(std::bit_width(std::max(pages, alignment) - 1));
+  if (wanted >= kOrders) return {};
+  Lists& lists = lists_[slot(state)];
+  const std::uint64_t large_enough = lists.occupied & (~std::uint64_t{0} << wanted);
+  if (large_enough == 0) return {};
+  const auto order = static_cast<unsigned>(std::countr_zero(large_enough));
+  const PageNumber first = pagemap_.page(lists.heads[order]);
+  remove(first, order, state);
+  // The low end is handed out: what follows it stays free, so that it may grow in place.
+  put({first + pages, block_pages(order) - pages}, state);
+  return {first, pages};
+}
+
+bool Buddy::is_free(PageRun run, std::uint64_t& clean_pages) const noexcept {
+  clean_pages = 0;
+  // The page before run.first is taken, so a free block that holds run.first starts there.
+  for (PageNumber page = run.first; page < run.end();) {
+    if (page < lowest_ || page >= pagemap_.top()) return false;
+    const std::uint64_t word = pagemap_.word(page);
+    const PageKind kind = page_word::kind(word);
+    if (kind != PageKind::Clean && kind != PageKind::Dirty) return false;
+    const std::uint64_t pages = block_pages(static_cast<unsigned>(page_word::value(word)));
+    if (kind == PageKind::Clean) clean_pages += std::min(pages, run.end() - page);
+    page += pages;
+  }
+  return true;
+}
+
+void Buddy::take_exactly(PageRun run) noexcept {
+  for (PageNumber page = run.first; page < run.end();) {
+    const std::uint64_t word = pagemap_.word(page);
+    const FreeState state = page_word::kind(word) == PageKind::Clean ? FreeState::Clean : FreeState::Dirty;
+    const auto order = static_cast<unsigned>(page_word::value(word));
+    remove(page, order, state);
+    page += block_pages(order);
+    if (page > run.end()) put({run.end(), page - run.end()}, state);
+  }
+}
+
+PageRun Buddy::take_largest(FreeState state) noexcept {
+  Lists& lists = lists_[slot(state)];
+  if (lists.occupied == 0) return {};
+  const auto order = static_cast<unsigned>(std::bit_width(lists.occupied) - 1);
+  const PageNumber first = pagemap_.page(lists.heads[order]);
+  remove(first, order, state);
+  return {first, block_pages(order)};
+}
+
+}  // namespace berth::core

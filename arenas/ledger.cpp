@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "arenas/ledger.hpp"
+
+#include <atomic>
+
+#include "arenas/assert.hpp"
+
+namespace berth::core::ledger {
+
+namespace {
+
+enum class State : std::uint32_t { Free, Reserved, Deferred };
+
+struct Line {
+  char* base;
+  std::size_t bytes;
+  std::uint64_t owner;
+  State state;
+  std::uint32_t next_free;  // line number + 1; 0: none
+};
+
+// All of it under guard, but `deferred`, which a caller may read without it: written under the guard, relaxed,
+// because a reader that misses the latest change only tries again one call later.
+constinit pal::Lock guard;
+constinit Line lines[kCapacity] = {};
+constinit std::uint32_t first_free = 0;
+constinit std::uint32_t used_lines = 0;
+constinit LedgerTotals sums = {};
+constinit std::atomic<std::size_t> deferred{0};
+
+bool take_line(std::uint32_t& line) noexcept {
+  if (first_free != 0) {
+    line = first_free - 1;
+    first_free = lines[line].next_free;
+    return true;
+  }
+  if (used_lines == kCapacity) return false;
+  line = used_lines++;
+  return true;
+}
+
+void return_line(std::uint32_t line) noexcept {
+  lines[line] = {};
+  lines[line].next_free = first_free;
+  first_free = line + 1;
+}
+
+void strike(std::uint32_t line) noexcept {
+  --sums.reservations;
+  sums.reserved_bytes -= lines[line].bytes;
+  return_line(line);
+}
+
+}  // namespace
+
+Reservation reserve(std::size_t bytes, pal::Access access, std::uint64_t owner) noexcept {
+  retry_deferred();
+  std::uint32_t line = 0;
+  {
+    const pal::LockGuard held(guard);
+    if (!take_line(line)) return {};
+  }
+  auto* base = static_cast<char*>(pal::reserve(bytes, access));
+  const pal::LockGuard held(guard);
+  if (base == nullptr) {
+    return_line(line);
+    return {};
+  }
+  lines[line] = {base, bytes, owner, State::Reserved, 0};
+  ++sums.reservations;
+  sums.reserved_bytes += bytes;
+  return {base, bytes, line};
+}
+
+Release release(const Reservation& reservation) noexcept {
+  BERTH_ASSERT(reservation && lines[reservation.line].base == reservation.base);
+  const bool released = pal::release(reservation.base, reservation.bytes);
+  if (!released) {
+    // The map table is full. The memory goes all the same, and nobody can reach the range.
+    pal::decommit(reservation.base, reservation.bytes);
+    pal::protect(reservation.base, reservation.bytes, pal::Protection::None);
+  }
+  {
+    const pal::LockGuard held(guard);
+    if (released) {
+      strike(reservation.line);
+    } else {
+      lines[reservation.line].state = State::Deferred;
+      ++sums.deferred;
+      deferred.store(sums.deferred, std::memory_order_relaxed);
+    }
+  }
+  return released ? Release::Done : Release::Deferred;
+}
+
+void retry_deferred() noexcept {
+  if (deferred.load(std::memory_order_relaxed) == 0) return;
+  const pal::LockGuard held(guard);
+  for (std::uint32_t line = 0; line < used_lines && sums.deferred > 0; ++line) {
+    if (lines[line].state != State::Deferred || !pal::release(lines[line].base, lines[line].bytes)) continue;
+    strike(line);
+    --sums.deferred;
+  }
+  deferred.store(sums.deferred, std::memory_order_relaxed);
+}
+
+LedgerTotals totals() noexcept {
+  const pal::LockGuard held(guard);
+  return sums;
+}
+
+pal::Lock& lock() noexcept { return guard; }
+
+}  // namespace berth::core::ledger

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The platform layer: the only functions through which Berth asks the system for anything. One file per platform
+// implements them. Every size and address is a multiple of kPageSize unless said otherwise; addresses lie within one
+// reservation. None of them allocates with malloc, throws or prints.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace berth::pal {
+
+// Berth's page, on every platform. A system whose pages are larger is refused by supported().
+inline constexpr std::size_t kPageSize = 4096;
+inline constexpr unsigned kPageShift = 12;
+
+// Whether this system's pages are kPageSize.
+bool supported() noexcept;
+
+enum class Access : std::uint8_t {
+  None,      // no access and no commit charge until commit()
+  ReadWrite  // accessible at once, not charged (MAP_NORESERVE); commit() does nothing to it
+};
+
+// Address space, at no particular alignment; nullptr if the system refuses.
+void* reserve(std::size_t bytes, Access access) noexcept;
+
+// Gives a whole reservation back. False if the system refuses (on Linux: the map table is full).
+bool release(void* base, std::size_t bytes) noexcept;
+
+// Makes pages readable and writable; fresh ones read as zero. False if the system refuses (commit limit, RLIMIT_DATA).
+bool commit(void* base, std::size_t bytes) noexcept;
+
+// Drops the contents and the memory behind committed pages; they stay accessible and read as zero. False: nothing
+// was changed.
+bool decommit(void* base, std::size_t bytes) noexcept;
+
+enum class Protection : std::uint8_t { None, Read, ReadWrite };
+bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
+
+// Asks for small pages in a range, where the system's default could be huge ones: the books count small pages.
+void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
+
+// Whether the system backs large ranges with huge pages without being asked.
+bool huge_pages_by_default() noexcept;
+
+// A number of the calling thread, unique among the live threads of this process, never 0.
+std::int32_t thread_id() noexcept;
+
+// Whether the thread is alive. A number that the system has given to a new thread reads as alive.
+bool thread_alive(std::int32_t id) noexcept;
+
+// Blocks while *word == expected; may wake for no reason.
+void wait(const void* word, std::uint32_t expected) noexcept;
+void wake_one(const void* word) noexcept;
+
+// Lets another thread run.
+void yield() noexcept;
+
+// Bytes that an outsider cannot guess; different in each process.
+std::uint64_t random_seed() noexcept;
+
+// Writes a whole line to standard error. [signal-safe]
+void write_error(const char* text, std::size_t length) noexcept;
+
+// Registers handlers around fork for as long as this library is loaded. False where there is no fork.
+bool at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
+
+[[noreturn]] void abort_process() noexcept;
+
+}  // namespace berth::pal

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Span: one reservation and the window of it that is accessible. The window is contiguous and only grows, at either
+// end: so a span is three entries of the system's map table at most, of which neighbours share one. It works under
+// RLIMIT_DATA, strict overcommit and mlockall(MCL_FUTURE), because nothing outside the window is charged or populated.
+// Law 1: destroying the span is one release of everything.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "arenas/ledger.hpp"
+#include "arenas/pal/pal.hpp"
+
+namespace berth::core {
+
+// Owns its reservation. Addresses and sizes are multiples of the page size. Not thread-safe; the arena's lock guards
+// it.
+class Span {
+ public:
+  Span() noexcept = default;
+  Span(std::size_t bytes, pal::Access access, std::uint64_t owner) noexcept
+      : reservation_(ledger::reserve(bytes, access, owner)), access_(access) {}
+  Span(Span&& other) noexcept
+      : reservation_(std::exchange(other.reservation_, {})),
+        access_(other.access_),
+        low_(other.low_),
+        high_(other.high_) {}
+  Span& operator=(Span&& other) noexcept {
+    if (this != &other) {
+      release();
+      reservation_ = std::exchange(other.reservation_, {});
+      access_ = other.access_;
+      low_ = other.low_;
+      high_ = other.high_;
+    }
+    return *this;
+  }
+  Span(const Span&) = delete;
+  Span& operator=(const Span&) = delete;
+  ~Span() { release(); }
+
+  explicit operator bool() const noexcept { return static_cast<bool>(reservation_); }
+  char* base() const noexcept { return reservation_.base; }
+  char* end() const noexcept { return reservation_.base + reservation_.bytes; }
+  std::size_t bytes() const noexcept { return reservation_.bytes; }
+  char* window_low() const noexcept { return low_; }
+  char* window_high() const noexcept { return high_; }
+
+  // Opens the window for the first time. False: the system refuses.
+  bool open_window(char* low, char* high) noexcept {
+    if (!make_accessible(low, high)) return false;
+    low_ = low;
+    high_ = high;
+    return true;
+  }
+
+  // Moves one end outwards, at least to `address`, with `reserve` bytes more where the system grants them.
+  bool extend_down(char* address, std::size_t reserve, char* limit) noexcept {
+    if (address >= low_) return true;
+    char* target = static_cast<std::size_t>(address - limit) > reserve ? address - reserve : limit;
+    if (!make_accessible(target, low_)) {
+      target = address;
+      if (!make_accessible(target, low_)) return false;
+    }
+    low_ = target;
+    return true;
+  }
+  bool extend_up(char* address, std::size_t reserve, char* limit) noexcept {
+    if (address <= high_) return true;
+    char* target = static_cast<std::size_t>(limit - address) > reserve ? address + reserve : limit;
+    if (!make_accessible(high_, target)) {
+      target = address;
+      if (!make_accessible(high_, target)) return false;
+    }
+    high_ = target;
+    return true;
+  }
+
+  // Makes pages outside the window accessible as well. False: the system refuses.
+  bool make_accessible(char* low, char* high) noexcept {
+    return access_ == pal::Access::ReadWrite || pal::commit(low, static_cast<std::size_t>(high - low));
+  }
+
+  ledger::Release release() noexcept {
+    return reservation_ ? ledger::release(std::exchange(reservation_, {})) : ledger::Release::Done;
+  }
+
+ private:
+  Reservation reservation_;
+  pal::Access access_ = pal::Access::None;
+  char* low_ = nullptr;
+  char* high_ = nullptr;
+};
+
+}  // namespace berth::core

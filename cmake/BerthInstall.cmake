@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# Copyright (c) the Berth authors
+#
+# What is installed: the headers, the archives, the package files of CMake and of pkg-config.
+include(CMakePackageConfigHelpers)
+
+set(installed berth_executable berth_module berth_berth berth_plugin berth_plugin_new)
+if(BERTH_BUILD_HOST)
+  list(APPEND installed berth_host)
+endif()
+install(TARGETS ${installed} EXPORT berth FILE_SET HEADERS)
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/berth)
+install(EXPORT berth NAMESPACE berth:: FILE berthTargets.cmake DESTINATION ${package_folder})
+configure_package_config_file(cmake/berthConfig.cmake.in berthConfig.cmake INSTALL_DESTINATION ${package_folder})
+write_basic_package_version_file(berthConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/berthConfig.cmake ${PROJECT_BINARY_DIR}/berthConfigVersion.cmake
+  DESTINATION ${package_folder})
+
+# pkg-config has no conditions: who links says with the name what is linked.
+set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+file(RELATIVE_PATH prefix_from_here /prefix/${pkgconfig_folder} /prefix)
+
+# berth_pkgconfig(name target requires description)
+function(berth_pkgconfig name target requires description)
+  set(libs "")
+  set(cflags "-I\${includedir}")
+  if(NOT target STREQUAL berth_plugin)
+    get_target_property(options ${target} INTERFACE_LINK_OPTIONS)
+    list(TRANSFORM options REPLACE "^LINKER:" "-Wl,")
+    list(PREPEND options "-L\${libdir}" -l${target})
+    list(FILTER options EXCLUDE REGEX "NOTFOUND$")
+    list(JOIN options " " libs)
+    set(cflags "")
+  endif()
+  configure_file(cmake/berth.pc.in ${name}.pc.in @ONLY)
+  file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/${name}.pc INPUT ${PROJECT_BINARY_DIR}/${name}.pc.in)
+  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${pkgconfig_folder})
+endfunction()
+
+berth_pkgconfig(berth-plugin berth_plugin "" "Berth's headers, for plugins")
+berth_pkgconfig(berth-plugin-new berth_plugin_new berth-plugin "new and delete of C++ plugins")
+berth_pkgconfig(berth berth_executable berth-plugin "Berth, for executables")
+berth_pkgconfig(berth-module berth_module berth-plugin "Berth, for libraries that are loaded")
+if(BERTH_BUILD_HOST)
+  berth_pkgconfig(berth-host berth_host berth "Berth's plugin loader, for executables")
+endif()

@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: MIT
+# Copyright (c) the Berth authors
+#
+# berth_test(name source... [LINK target...] [LABELS label...] [PROPERTIES name value...]): a test program on Catch2,
+# run as the test of the same name. It may include any of Berth's internal headers and those of tests/.
+
+find_package(Catch2 REQUIRED)  # v2 or v3; tests/support/catch.hpp hides which
+find_package(Threads REQUIRED)
+
+add_library(berth_test_main STATIC ${PROJECT_SOURCE_DIR}/tests/support/catch_main.cpp)
+target_compile_features(berth_test_main PUBLIC cxx_std_20)
+# Catch2's own code is not what is tested, and with UBSan its version 2 takes minutes to compile.
+target_compile_options(berth_test_main PRIVATE -O0 -fno-sanitize=undefined)
+target_link_libraries(berth_test_main PUBLIC
+  $<IF:$<TARGET_EXISTS:Catch2::Catch2WithMain>,Catch2::Catch2WithMain,Catch2::Catch2>)
+
+function(berth_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 test "" "" "LINK;LABELS;PROPERTIES")
+  add_executable(${name} ${test_UNPARSED_ARGUMENTS})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(${name} PRIVATE berth_test_main ${test_LINK} berth::berth Threads::Threads)
+  berth_warnings(${name})
+  add_test(NAME ${name} COMMAND ${name})
+  set_tests_properties(${name} PROPERTIES LABELS "${test_LABELS}" ${test_PROPERTIES})
+endfunction()

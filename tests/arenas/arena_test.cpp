@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "arenas/arena.hpp"
+
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "support/catch.hpp"
+
+using namespace berth;
+using namespace berth::core;
+
+namespace {
+
+constexpr std::size_t kPage = pal::kPageSize;
+constexpr std::size_t kMiB = std::size_t{1} << 20;
+
+// An arena whose books are the pagemap alone.
+class ArenaOfItsOwn {
+ public:
+  explicit ArenaOfItsOwn(std::size_t quota = 0, std::size_t bytes = 256 * kMiB) {
+    Span span(bytes, pal::Access::None, 1);
+    REQUIRE(span);
+    char* top = span.base() + bytes - 4 * kMiB;
+    REQUIRE(span.open_window(top - 16 * kPage, top + kPage));
+    const Arena::Geometry geometry = {span.base(), top, reinterpret_cast<PageEntry*>(top), span.end()};
+    top_ = top;
+    arena->open(std::move(span), geometry, quota, limit);
+  }
+  ~ArenaOfItsOwn() { arena->close().release(); }
+  ArenaOfItsOwn(const ArenaOfItsOwn&) = delete;
+  ArenaOfItsOwn& operator=(const ArenaOfItsOwn&) = delete;
+
+  std::size_t committed() const { return arena->counts().committed_bytes; }
+  char* top() const { return top_; }
+
+  std::unique_ptr<Arena> arena = std::make_unique<Arena>();
+  std::atomic<std::uint64_t> limit{0};
+
+ private:
+  char* top_ = nullptr;
+};
+
+std::uint64_t free_run(Arena& arena, char* address) {
+  std::uint64_t pages = 0;
+  REQUIRE(arena.deallocate(address, pages));
+  return pages;
+}
+
+}  // namespace
+
+TEST_CASE("pages come zeroed, aligned and below the gap") {
+  ArenaOfItsOwn own;
+  const Arena::Allocation first = own.arena->allocate(3, 1);
+  REQUIRE(first.address != nullptr);
+  CHECK(first.zero);
+  CHECK(first.address + 3 * kPage <= own.top() - Arena::kGapPages * kPage);
+  for (std::size_t byte = 0; byte < 3 * kPage; ++byte) REQUIRE(first.address[byte] == 0);
+  for (std::uint64_t alignment = 1; alignment <= 4096; alignment *= 4) {
+    const Arena::Allocation aligned = own.arena->allocate(1, alignment);
+    REQUIRE(aligned.address != nullptr);
+    CHECK(page_number(aligned.address) % alignment == 0);
+  }
+}
+
+TEST_CASE("a range is freed once and only at its start") {
+  ArenaOfItsOwn own;
+  char* block = own.arena->allocate(4, 1).address;
+  std::uint64_t pages = 0;
+  CHECK_FALSE(own.arena->deallocate(block + kPage, pages));
+  CHECK(free_run(*own.arena, block) == 4);
+  CHECK_FALSE(own.arena->deallocate(block, pages));
+  CHECK_FALSE(own.arena->deallocate(own.top() - kPage, pages));
+}
+
+TEST_CASE("committed counts what is handed out, kept ready and the books, to the page") {
+  ArenaOfItsOwn own;
+  const std::size_t at_birth = own.committed();
+  CHECK(at_birth == kPage);
+  char* block = own.arena->allocate(100, 128).address;
+  CHECK(own.committed() == at_birth + 100 * kPage);
+  free_run(*own.arena, block);
+  CHECK(own.committed() == at_birth + 100 * kPage);  // ready
+  char* again = own.arena->allocate(60, 1).address;
+  CHECK(own.committed() == at_birth + 100 * kPage);  // out of what was ready
+  free_run(*own.arena, again);
+  own.arena->purge();
+  CHECK(own.committed() == at_birth);
+  CHECK(own.arena->counts().peak_committed_bytes == at_birth + 100 * kPage);
+}
+
+TEST_CASE("dirty pages are not called zero, purged ones are") {
+  ArenaOfItsOwn own;
+  char* block = own.arena->allocate(8, 8).address;
+  std::memset(block, 0xab, 8 * kPage);
+  free_run(*own.arena, block);
+  const Arena::Allocation dirty = own.arena->allocate(8, 8);
+  CHECK(dirty.address == block);
+  CHECK_FALSE(dirty.zero);
+  free_run(*own.arena, block);
+  own.arena->purge();
+  const Arena::Allocation clean = own.arena->allocate(8, 8);
+  CHECK(clean.zero);
+  for (std::size_t byte = 0; byte < 8 * kPage; ++byte) REQUIRE(clean.address[byte] == 0);
+}
+
+TEST_CASE("more than the allowed share of ready pages goes back by itself") {
+  ArenaOfItsOwn own;
+  char* block = own.arena->allocate(64 * kMiB / kPage, 1).address;
+  const std::size_t full = own.committed();
+  free_run(*own.arena, block);
+  CHECK(own.committed() < full / 8);
+}
+
+TEST_CASE("the quota is exact") {
+  ArenaOfItsOwn own(64 * kPage);
+  const std::size_t at_birth = own.committed();
+  std::vector<char*> blocks;
+  while (char* block = own.arena->allocate(1, 1).address) {
+    blocks.push_back(block);
+    REQUIRE(own.committed() <= 64 * kPage);
+  }
+  CHECK(blocks.size() == 64 - at_birth / kPage);
+  // What is ready is given up for what is asked.
+  for (char* block : blocks) free_run(*own.arena, block);
+  CHECK(own.arena->allocate(60, 1).address != nullptr);
+  CHECK(own.committed() <= 64 * kPage);
+  CHECK(own.arena->allocate(64, 1).address == nullptr);
+}
+
+TEST_CASE("a lower quota refuses growth and takes nothing away") {
+  ArenaOfItsOwn own;
+  char* block = own.arena->allocate(100, 1).address;
+  own.arena->set_quota(10 * kPage);
+  CHECK(own.arena->allocate(1, 1).address == nullptr);
+  std::memset(block, 1, 100 * kPage);
+  own.arena->set_quota(0);
+  CHECK(own.arena->allocate(1, 1).address != nullptr);
+}
+
+TEST_CASE("a run grows in place into free pages and shrinks to its size") {
+  ArenaOfItsOwn own;
+  char* block = own.arena->allocate(16, 16).address;
+  std::uint64_t old_pages = 0;
+  REQUIRE(own.arena->resize(block, 4, old_pages) == Arena::Resize::Done);
+  CHECK(old_pages == 16);
+  REQUIRE(own.arena->resize(block, 12, old_pages) == Arena::Resize::Done);
+  CHECK(old_pages == 4);
+  char* neighbour = own.arena->allocate(4, 4).address;
+  REQUIRE(neighbour == block + 12 * kPage);
+  CHECK(own.arena->resize(block, 13, old_pages) == Arena::Resize::Refused);
+  CHECK(old_pages == 12);
+  free_run(*own.arena, neighbour);
+  CHECK(own.arena->resize(block, 13, old_pages) == Arena::Resize::Done);
+  CHECK(free_run(*own.arena, block) == 13);
+  CHECK(own.arena->resize(block, 1, old_pages) == Arena::Resize::NotARun);
+}
+
+TEST_CASE("a span that is used up says so and can be used again") {
+  ArenaOfItsOwn own(0, 16 * kMiB);
+  std::vector<char*> blocks;
+  while (char* block = own.arena->allocate(64, 1).address) blocks.push_back(block);
+  CHECK(blocks.size() * 64 * kPage > 11 * kMiB);
+  CHECK(own.arena->allocate(std::uint64_t{1} << 40, 1).address == nullptr);
+  for (char* block : blocks) free_run(*own.arena, block);
+  CHECK(own.arena->allocate(4 * kMiB / kPage, 1).address != nullptr);
+}
+
+TEST_CASE("the published limit covers exactly the pages in use") {
+  ArenaOfItsOwn own;
+  CHECK(own.limit == Arena::kGapPages + 1);
+  char* block = own.arena->allocate(1000, 1).address;
+  const auto index = own.arena->pagemap().index(page_number(block));
+  CHECK(own.limit == std::uint64_t{index} + 1);
+  CHECK(own.arena->pagemap().word(page_number(block)) == page_word::make(PageKind::Run, 1000));
+}
