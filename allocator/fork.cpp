@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Before the fork every lock is taken, so that what it guards is whole; this is the one exception to law 5's "no lock
+// while another is held": the registry's first, then instance by instance in the order of lines (each as written in
+// instance.hpp), then the leaves. What no lock guards, the caches, changes by single stores: a child may lose the
+// blocks that were in flight in threads it does not have, and nothing else.
+#include "allocator/fork.hpp"
+
+#include <atomic>
+#include <bitset>
+
+#include "allocator/instance.hpp"
+#include "allocator/registry.hpp"
+#include "allocator/thread_identity.hpp"
+#include "arenas/ledger.hpp"
+#include "arenas/pal/pal.hpp"
+
+namespace berth::core {
+
+namespace {
+
+// Between prepare and parent or child the forking thread alone reads and writes it.
+constinit std::bitset<registry::kCapacity> held;
+
+void lock_instance(Instance& instance) noexcept {
+  instance.slots_lock.lock();
+  instance.shared_lock.lock();
+  instance.arena.lock().lock();
+}
+
+void unlock_instance(Instance& instance) noexcept {
+  instance.arena.lock().unlock();
+  instance.shared_lock.unlock();
+  instance.slots_lock.unlock();
+}
+
+void prepare() noexcept {
+  registry::lock().lock();
+  registry::hold_all(held, lock_instance);
+  thread_identity::lock().lock();
+  ledger::lock().lock();
+}
+
+void parent() noexcept {
+  ledger::lock().unlock();
+  thread_identity::lock().unlock();
+  registry::release_all(held, unlock_instance);
+  registry::lock().unlock();
+}
+
+void child() noexcept {
+  // The child's only thread holds every lock itself.
+  thread_identity::only_this_thread_is_left();
+  parent();
+  registry::drop_pins();
+}
+
+}  // namespace
+
+void register_fork_handlers() noexcept {
+  // Set by whoever comes first (relaxed: nothing else hangs on it).
+  static constinit std::atomic<bool> registered{false};
+  if (registered.load(std::memory_order_relaxed) || registered.exchange(true, std::memory_order_relaxed)) return;
+  pal::at_fork(prepare, parent, child);
+}
+
+}  // namespace berth::core

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Fork: the child may allocate, free and destroy in inherited instances at once, even if other threads were inside.
+#pragma once
+
+namespace berth::core {
+
+// Once in a process; costs one load after that.
+void register_fork_handlers() noexcept;
+
+}  // namespace berth::core

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/inspect.hpp"
+
+#include "allocator/registry.hpp"
+
+namespace berth::core {
+
+namespace {
+
+Place large_block_around(Instance& instance, std::uint64_t index, std::uint64_t limit) noexcept {
+  // A body's entry is zero: its head is the first entry above in the pagemap, that is, below in memory.
+  const Pagemap& pagemap = instance.arena.pagemap();
+  for (std::uint64_t above = index; above < limit; ++above) {
+    const auto head = static_cast<std::uint32_t>(above);
+    const std::uint64_t word = pagemap.at(head).word.load(std::memory_order_relaxed);
+    if (word == 0) continue;
+    if (page_word::kind(word) != PageKind::Run || above - index >= page_word::value(word)) break;
+    return {PlaceKind::LargeBlock, page_address(pagemap.page(head)),
+            static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize};
+  }
+  return {PlaceKind::Free, nullptr, 0};
+}
+
+}  // namespace
+
+Place inspect(Instance& instance, const void* address) noexcept {
+  if (!instance.contains(address)) return {};
+  const std::uint64_t index = instance.page_index(address);
+  const std::uint64_t limit = instance.page_limit.load(std::memory_order_acquire);
+  if (address >= static_cast<const void*>(page_address(instance.arena.pagemap().top()))) {
+    return {PlaceKind::Books, nullptr, 0};
+  }
+  if (index >= limit) return {PlaceKind::Unused, nullptr, 0};
+  const std::uint64_t word =
+      instance.arena.pagemap().at(static_cast<std::uint32_t>(index)).word.load(std::memory_order_relaxed);
+  if (!slab_word::is_slab(word)) return large_block_around(instance, index, limit);
+  const unsigned size_class = slab_word::size_class(word);
+  const char* start = Slab::start_of(address, size_class);
+  const auto offset = static_cast<std::size_t>(static_cast<const char*>(address) - start);
+  const std::size_t bytes = size_class::kTable[size_class].block_bytes;
+  const std::size_t number = size_class::block_index(size_class, offset);
+  if (number >= size_class::kTable[size_class].blocks) return {PlaceKind::SlabTail, nullptr, 0};
+  return {PlaceKind::SmallBlock, start + number * bytes, bytes};
+}
+
+void describe(const void* address, Text& text) noexcept {
+  const registry::Owner owner = registry::find(address);
+  const registry::Pin pin(owner.handle);
+  text << address << ": ";
+  if (pin.instance() == nullptr) {
+    text << "not an address of any live instance";
+    return;
+  }
+  const Place place = inspect(*pin.instance(), address);
+  const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - place.block);
+  switch (place.kind) {
+    case PlaceKind::SmallBlock:
+    case PlaceKind::LargeBlock:
+      if (offset != 0) text << offset << " bytes into ";
+      text << (place.kind == PlaceKind::LargeBlock ? "the live large block" : "the block") << " of "
+           << std::uint64_t{place.block_bytes} << " bytes at " << static_cast<const void*>(place.block) << " of ";
+      break;
+    case PlaceKind::Books: text << "the allocator's own data of "; break;
+    case PlaceKind::Free: text << "freed memory of "; break;
+    default: text << "unused memory of ";
+  }
+  char name[registry::kNameBytes];
+  registry::copy_name(owner.handle, name);
+  text << "\"" << name << "\"";
+}
+
+}  // namespace berth::core

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Inspect: what lies at an address of an instance? Reads the pagemap alone, for messages and for visits.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/instance.hpp"
+#include "allocator/text.hpp"
+
+namespace berth::core {
+
+enum class PlaceKind : std::uint8_t {
+  Outside,
+  Books,
+  Unused,      // pages that never held a block
+  Free,        // pages that a block was in
+  SmallBlock,  // live, or in a free list
+  SlabTail,    // what is left of a slab behind its last block
+  LargeBlock   // live
+};
+
+struct Place {
+  PlaceKind kind = PlaceKind::Outside;
+  const char* block = nullptr;  // start of the block that holds the address
+  std::size_t block_bytes = 0;
+};
+
+// [signal-safe]
+Place inspect(Instance& instance, const void* address) noexcept;
+
+// "block of 64 bytes at 0x... of "reverb"", for any address. [signal-safe]
+void describe(const void* address, Text& text) noexcept;
+
+}  // namespace berth::core

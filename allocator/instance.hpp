@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Instance: everything one plugin's allocator consists of, at the head of the books in its own span (law 1). The handle
+// comes first and the pagemap follows the struct, so that from a handle every part lies at a constant distance.
+//
+// A span, by ascending addresses (allocator/layout.hpp decides where exactly):
+//
+//   base                          top                                                                         end
+//    | inaccessible <- blocks     | gap | Instance | pagemap ->  inaccessible           | thread caches ->       |
+//
+// Locks, in the order in which they may be taken: shared_lock or slots_lock, then the arena's. All others are leaves.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/settings.hpp"
+#include "allocator/slab.hpp"
+#include "allocator/thread_cache.hpp"
+#include "arenas/arena.hpp"
+
+namespace berth::core {
+
+// Room for host_api's berth_allocator, of which this layer knows nothing else.
+inline constexpr std::size_t kHandleBytes = 72;
+
+struct alignas(64) Instance {
+  std::byte handle[kHandleBytes];
+
+  // First index of the pagemap that must not be read. Written by the arena (release), read by every free, relaxed: a
+  // block's owner has learnt a limit above it together with the block.
+  std::atomic<std::uint64_t> page_limit;
+  std::uintptr_t link_key;  // of the free lists; constant
+  char* caches;             // cache s, from 1 on, lies at caches + s * kCacheStride; constant
+
+  ThreadCache first_cache;  // slot 0: the creating thread's, or its heir's
+
+  Arena arena;
+
+  // Caches below this number are accessible. Grows under slots_lock (release); read by everyone (acquire).
+  std::atomic<std::uint32_t> open_slots;
+  std::uint32_t slots;  // how many the layout has room for; constant
+  pal::Lock slots_lock;
+  pal::Lock shared_lock;                   // guards the cache of slot kSharedSlot
+  std::atomic<std::uint32_t> shared_uses;  // relaxed: a tick that paces retries
+
+  // Large blocks. Changed by any thread with fetch_add, relaxed: statistics.
+  std::atomic<std::size_t> large_blocks;
+  std::atomic<std::size_t> large_bytes;
+  std::atomic<std::uint64_t> large_allocations;
+  std::atomic<std::uint64_t> large_deallocations;
+  std::atomic<std::uint64_t> failed_allocations;
+  // Small blocks freed by threads for which there was no cache; in the same way.
+  std::atomic<std::uint64_t> direct_deallocations;
+  std::atomic<std::uint64_t> direct_bytes;
+
+  // Committed bytes at which a refill next looks for caches of dead threads; any thread, relaxed: a hint.
+  std::atomic<std::size_t> next_collection;
+
+  std::uint64_t id;
+  InstanceHandle self;
+  Hardening hardening;
+  void* user_data;
+  Handlers handlers;
+
+  static constexpr std::uint32_t kFirstSlot = 0;
+  static constexpr std::uint32_t kSharedSlot = 1;
+  static constexpr std::uint32_t kThreadSlots = 2;  // slot of thread index 0
+
+  ThreadCache& cache(std::uint32_t slot) noexcept {
+    return slot == kFirstSlot ? first_cache
+                              : *reinterpret_cast<ThreadCache*>(caches + std::size_t{slot} * kCacheStride);
+  }
+
+  // A bin by its number, slot << 7 | class; of another slot than the first.
+  Bin* bin(std::uint64_t number) noexcept {
+    return reinterpret_cast<Bin*>(caches + offsetof(ThreadCache, bins)) + number;
+  }
+
+  PageEntry* pagemap_entries() noexcept { return reinterpret_cast<PageEntry*>(this + 1); }
+
+  // The index of an address' page in the pagemap; at or above page_limit if it is none of the instance's pages.
+  // The instance begins in the page at `top`, hence the OR instead of a load.
+  std::uint64_t page_index(const void* address) const noexcept {
+    const std::uintptr_t top_page_end = reinterpret_cast<std::uintptr_t>(this) | (pal::kPageSize - 1);
+    return (top_page_end - reinterpret_cast<std::uintptr_t>(address)) >> pal::kPageShift;
+  }
+
+  bool contains(const void* address) const noexcept {
+    return reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(arena.base()) <
+           arena.span_bytes();
+  }
+};
+static_assert(offsetof(Instance, first_cache) == 96, "handle, limit, key and the owner of the first cache: two lines");
+
+}  // namespace berth::core

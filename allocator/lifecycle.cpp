@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/lifecycle.hpp"
+
+#include <atomic>
+#include <cstring>
+#include <new>
+#include <utility>
+
+#include "allocator/fork.hpp"
+#include "allocator/instance.hpp"
+#include "allocator/layout.hpp"
+#include "allocator/log.hpp"
+#include "allocator/registry.hpp"
+#include "allocator/statistics.hpp"
+#include "allocator/text.hpp"
+
+namespace berth::core::lifecycle {
+
+namespace {
+
+Status refuse(Status status, const Settings& settings, const char* field, std::size_t value, const char* why) noexcept {
+  Line line;
+  line << "berth: instance \"" << (settings.name != nullptr ? settings.name : "unnamed")
+       << "\" was not created: " << field << " " << std::uint64_t{value} << " " << why;
+  log::write(line.c_str());
+  return status;
+}
+
+// splitmix64 (Steele, Lea, Flood 2014): spreads a counter over all bits.
+std::uint64_t mix(std::uint64_t value) noexcept {
+  value += 0x9e3779b97f4a7c15;
+  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
+  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
+  return value ^ (value >> 31);
+}
+
+std::uintptr_t link_key(std::uint64_t id) noexcept {
+  // The seed is asked for once in a process. Two threads may both ask; either answer is as good. Relaxed.
+  static constinit std::atomic<std::uint64_t> seed{0};
+  std::uint64_t known = seed.load(std::memory_order_relaxed);
+  if (known == 0) {
+    known = pal::random_seed() | 1;
+    seed.store(known, std::memory_order_relaxed);
+  }
+  return mix(known ^ mix(id));
+}
+
+// Under RLIMIT_AS, or a checker that has little address space, the default is what can be had.
+Span reserve(const Settings& settings, std::uint64_t id) noexcept {
+  const pal::Access access = settings.no_reserve ? pal::Access::ReadWrite : pal::Access::None;
+  if (settings.span_bytes != 0) {
+    return Span(pages_for(settings.span_bytes) * pal::kPageSize, access, id);
+  }
+  Span span;
+  for (std::size_t bytes = layout::default_span(registry::live_instances()); !span && bytes >= layout::kMinSpan;
+       bytes /= 2) {
+    span = Span(bytes, access, id);
+  }
+  return span;
+}
+
+}  // namespace
+
+Status create(const Settings& settings, InstanceHandle& handle) noexcept {
+  handle = InstanceHandle::None;
+  if (!pal::supported()) {
+    return refuse(Status::Unsupported, settings, "page size", pal::kPageSize, "is not this system's");
+  }
+  if (settings.span_bytes != 0 && (settings.span_bytes < layout::kMinSpan || settings.span_bytes > layout::kMaxSpan)) {
+    return refuse(Status::InvalidArgument, settings, "span_bytes", settings.span_bytes,
+                  "is not between 1 MiB and 8 TiB");
+  }
+  if (settings.quota_bytes != 0 && settings.quota_bytes < layout::kMinQuota) {
+    return refuse(Status::InvalidArgument, settings, "quota_bytes", settings.quota_bytes, "is below 64 KiB");
+  }
+  register_fork_handlers();
+
+  const registry::Claim claim = registry::claim(settings.name);
+  if (claim.line == registry::kNoLine) {
+    return refuse(Status::Busy, settings, "number of live instances", registry::live_instances(), "is the maximum");
+  }
+  Span span = reserve(settings, claim.id);
+  if (!span) {
+    registry::vacate(claim.line);
+    return refuse(Status::AddressSpace, settings, "span_bytes", settings.span_bytes,
+                  "(0: default) of address space could not be reserved");
+  }
+  const Layout plan = layout::plan(span.base(), span.bytes(), claim.id);
+  if (!span.open_window(plan.window_low, plan.window_high)) {
+    span.release();
+    registry::vacate(claim.line);
+    return refuse(Status::OutOfMemory, settings, "the first",
+                  static_cast<std::size_t>(plan.window_high - plan.window_low), "bytes could not be committed");
+  }
+
+  auto* instance = ::new (static_cast<void*>(plan.instance)) Instance;
+  std::memcpy(instance->handle, settings.handle, kHandleBytes);
+  instance->link_key = link_key(claim.id);
+  instance->caches = plan.caches;
+  instance->slots = plan.slots;
+  instance->id = claim.id;
+  instance->self = claim.handle;
+  instance->hardening = settings.hardening;
+  instance->user_data = settings.user_data;
+  instance->handlers = settings.handlers;
+  char* const base = span.base();
+  const std::size_t bytes = span.bytes();
+  instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, instance->page_limit);
+  registry::publish(claim.line, instance, base, bytes);
+  handle = claim.handle;
+  return Status::Ok;
+}
+
+Status destroy(InstanceHandle handle, Remains& remains) noexcept {
+  remains = {};
+  std::uint32_t line = 0;
+  Instance* instance = registry::retire(handle, line);
+  if (instance == nullptr) return Status::NotFound;
+  const Statistics statistics = collect_statistics(*instance);
+  remains.live_blocks = statistics.live_blocks;
+  remains.live_bytes = statistics.live_bytes;
+  Span span = instance->arena.close();
+  const std::size_t bytes = span.bytes();
+  const ledger::Release released = span.release();
+  registry::vacate(line);
+  if (released == ledger::Release::Deferred) return Status::Deferred;
+  remains.returned_bytes = bytes;
+  return Status::Ok;
+}
+
+}  // namespace berth::core::lifecycle

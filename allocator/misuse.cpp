@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/misuse.hpp"
+
+#include "allocator/inspect.hpp"
+#include "allocator/log.hpp"
+#include "allocator/registry.hpp"
+#include "allocator/text.hpp"
+#include "arenas/pal/pal.hpp"
+
+namespace berth::core::misuse {
+
+namespace {
+
+const char* phrase(MisuseKind kind) noexcept {
+  switch (kind) {
+    case MisuseKind::DoubleFree: return "was freed already";
+    case MisuseKind::ForeignFree: return "belongs to another plugin";
+    case MisuseKind::UnknownFree: return "is no block of any plugin";
+    case MisuseKind::InteriorFree: return "is not the start of a block";
+    case MisuseKind::SizeMismatch: return "was not allocated with this size";
+    case MisuseKind::Corruption: return "is corrupt";
+  }
+  return "is not valid";
+}
+
+}  // namespace
+
+void report(MisuseKind kind, Instance& called, const void* address, const Call& call) noexcept {
+  const registry::Owner owner = registry::find(address);
+  Place place;
+  {
+    // The owner may be another instance, which may be on its way out.
+    const registry::Pin pin(owner.handle);
+    if (pin.instance() != nullptr) place = inspect(*pin.instance(), address);
+  }
+  Line line;
+  line << "berth: plugin \"" << registry::name(called.self) << "\": " << call.operation << "(" << address;
+  if (call.size != 0) line << ", size " << std::uint64_t{call.size};
+  line << "): the address " << phrase(kind);
+  if (owner.handle != InstanceHandle::None && owner.handle != called.self) {
+    char name[registry::kNameBytes];
+    registry::copy_name(owner.handle, name);
+    line << ", plugin \"" << name << "\"";
+  }
+  if (place.block != nullptr) {
+    line << " (block of " << std::uint64_t{place.block_bytes} << " bytes at " << static_cast<const void*>(place.block)
+         << ")";
+  }
+  line << "; called from " << call.caller;
+
+  if (called.handlers.tell_misuse == nullptr) {
+    log::write(line.c_str());
+    pal::abort_process();
+  }
+  const Misuse event{kind,         called.self,    owner.handle, address,     call.size,
+                     line.c_str(), call.operation, call.caller,  place.block, place.block_bytes};
+  called.handlers.tell_misuse(called.handlers, event);
+}
+
+void report_not_a_block(Instance& called, const void* address, const Call& call) noexcept {
+  MisuseKind kind = MisuseKind::UnknownFree;
+  if (called.contains(address)) {
+    const Place place = inspect(called, address);
+    if (place.block != nullptr && place.block != address) kind = MisuseKind::InteriorFree;
+    if (place.kind == PlaceKind::Free) kind = MisuseKind::DoubleFree;
+  } else if (registry::find(address).handle != InstanceHandle::None) {
+    kind = MisuseKind::ForeignFree;
+  }
+  report(kind, called, address, call);
+}
+
+}  // namespace berth::core::misuse

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/operations.hpp"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "allocator/inspect.hpp"
+#include "allocator/large_blocks.hpp"
+#include "allocator/remote_frees.hpp"
+
+namespace berth::core {
+
+namespace {
+
+class ErrnoKeeper {
+ public:
+  ErrnoKeeper() noexcept : saved_(errno) {}
+  ~ErrnoKeeper() { errno = saved_; }
+  ErrnoKeeper(const ErrnoKeeper&) = delete;
+  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
+
+ private:
+  int saved_;
+};
+
+// Runs `use` with the calling thread's cache, or with the shared one under its lock. False: there is neither.
+template <typename Use>
+bool with_cache(Instance& instance, Use use) noexcept {
+  if (ThreadCache* cache = obtain_cache(instance)) {
+    use(*cache);
+    BERTH_TSAN_RELEASE(cache);
+    return true;
+  }
+  const pal::LockGuard held(instance.shared_lock);
+  ThreadCache* cache = shared_cache(instance);
+  if (cache != nullptr) use(*cache);
+  return cache != nullptr;
+}
+
+void* allocate_small(Instance& instance, unsigned size_class) noexcept {
+  void* block = nullptr;
+  with_cache(instance, [&](ThreadCache& cache) {
+    Bin& bin = cache.bins[size_class];
+    if (bin.allocate_list == nullptr && !small_blocks::refill(instance, cache, size_class)) return;
+    block = small_blocks::pop(bin, instance.link_key);
+  });
+  return block;
+}
+
+void* try_allocate(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size,
+                   bool& zero) noexcept {
+  zero = false;
+  return size_class == kNoClass ? large_blocks::allocate(instance, alignment, size, zero)
+                                : allocate_small(instance, size_class);
+}
+
+void* fail(Instance& instance, int error) noexcept {
+  instance.failed_allocations.fetch_add(1, std::memory_order_relaxed);
+  errno = error;
+  return nullptr;
+}
+
+// Tries with what is at hand, then with what idle caches hold, then with what the host can shed.
+void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size,
+                  bool& zero) noexcept {
+  if (size > instance.arena.span_bytes()) return fail(instance, ENOMEM);
+  if (void* block = try_allocate(instance, size_class, alignment, size, zero)) return block;
+  purge(instance);
+  if (void* block = try_allocate(instance, size_class, alignment, size, zero)) return block;
+  const Handlers& handlers = instance.handlers;
+  if (handlers.ask_pressure != nullptr && handlers.ask_pressure(handlers, instance.self, size)) {
+    if (void* block = try_allocate(instance, size_class, alignment, size, zero)) return block;
+  }
+  return fail(instance, ENOMEM);
+}
+
+constexpr std::size_t kMaxAlignment = std::size_t{1} << 30;
+
+bool valid_alignment(std::size_t alignment) noexcept {
+  return alignment != 0 && (alignment & (alignment - 1)) == 0 && alignment <= kMaxAlignment;
+}
+
+// The class of a request with the handle's convention that alignment 0 is the default one.
+unsigned class_of(std::size_t alignment, std::size_t size) noexcept {
+  if (alignment != 0) return size_class::of(alignment, size);
+  return size <= kMaxSmall ? size_class::of(size) : kNoClass;
+}
+
+// A live block as its pagemap entry tells; size_class kNoClass and bytes 0 if it is none.
+struct Block {
+  unsigned size_class;
+  std::size_t bytes;
+};
+
+Block block_at(Instance& instance, const void* block) noexcept {
+  const std::uint64_t index = instance.page_index(block);
+  if (index >= instance.page_limit.load(std::memory_order_relaxed)) return {kNoClass, 0};
+  const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
+  if (!slab_word::is_slab(word)) {
+    const bool starts_here = reinterpret_cast<std::uintptr_t>(block) % pal::kPageSize == 0;
+    if (!starts_here || page_word::kind(word) != PageKind::Run) return {kNoClass, 0};
+    return {kNoClass, static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize};
+  }
+  const unsigned size_class = slab_word::size_class(word);
+  const size_class::Class& kind = size_class::kTable[size_class];
+  const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - Slab::start_of(block, size_class));
+  const std::uint32_t number = size_class::block_index(size_class, offset);
+  if (number >= kind.blocks || std::size_t{number} * kind.block_bytes != offset) return {kNoClass, 0};
+  return {size_class, kind.block_bytes};
+}
+
+void deallocate_small(Instance& instance, void* block) noexcept {
+  const std::uint64_t word = instance.arena.pagemap().word(page_number(block));
+  const unsigned size_class = slab_word::size_class(word);
+  const bool done = with_cache(instance, [&](ThreadCache& cache) {
+    if (slab_word::slot(word) != cache.slot.load(std::memory_order_relaxed)) {
+      remote_frees::add(instance, cache, slab_word::slot(word), size_class, block);
+      return;
+    }
+    // Inherited: the slab's word still names the previous owner of this cache.
+    if (slab_word::owner(word) != cache.owner.load(std::memory_order_relaxed)) {
+      small_blocks::rename_owner(instance, cache, block);
+    }
+    if (!small_blocks::push(cache.bins[size_class], block, instance.link_key)) {
+      small_blocks::sort_back(instance, cache, size_class);
+    }
+  });
+  // A free needs no memory: without any cache the block goes straight to its owner.
+  if (!done) remote_frees::send_one(instance, slab_word::slot(word), size_class, block);
+}
+
+}  // namespace
+
+void* allocate_slow(Instance& instance, std::size_t size) noexcept {
+  bool zero = false;
+  return allocate_of(instance, class_of(0, size), 0, size, zero);
+}
+
+void* allocate_zeroed(Instance& instance, std::size_t count, std::size_t size) noexcept {
+  std::size_t bytes = 0;
+  if (__builtin_mul_overflow(count, size, &bytes)) return fail(instance, ENOMEM);
+  const unsigned size_class = class_of(0, bytes);
+  bool zero = false;
+  void* block = size_class == kNoClass ? allocate_of(instance, size_class, 0, bytes, zero) : allocate(instance, bytes);
+  if (block != nullptr && !zero) std::memset(block, 0, bytes);
+  return block;
+}
+
+void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t size) noexcept {
+  if (!valid_alignment(alignment)) return fail(instance, EINVAL);
+  bool zero = false;
+  const unsigned size_class = size_class::of(alignment, size);
+  if (size_class != kNoClass) {
+    // A request for exactly the class' block size: the fast path.
+    return allocate(instance, size_class::kTable[size_class].block_bytes);
+  }
+  return allocate_of(instance, size_class, alignment, size, zero);
+}
+
+void* reallocate(Instance& instance, void* block, std::size_t alignment, std::size_t size, const Call& call) noexcept {
+  if (alignment != 0 && !valid_alignment(alignment)) return fail(instance, EINVAL);
+  if (block == nullptr) return alignment == 0 ? allocate(instance, size) : allocate_aligned(instance, alignment, size);
+  const Block old = block_at(instance, block);
+  if (old.bytes == 0) {
+    misuse::report_not_a_block(instance, block, call);
+    return nullptr;
+  }
+  const unsigned size_class = class_of(alignment, size);
+  const bool aligned = alignment == 0 || (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0;
+  if (size_class == old.size_class && aligned) {
+    if (size_class != kNoClass || large_blocks::resize(instance, block, size)) return block;
+  }
+  void* moved = alignment == 0 ? allocate(instance, size) : allocate_aligned(instance, alignment, size);
+  if (moved == nullptr) return nullptr;
+  std::memcpy(moved, block, std::min(old.bytes, size));
+  deallocate(instance, block, call.operation, call.caller);
+  return moved;
+}
+
+void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_class, std::size_t size) noexcept {
+  Bin& bin = cache.bins[size_class];
+  if (!small_blocks::swap(cache, size_class)) return allocate_slow(instance, size);
+  void* block = small_blocks::pop(bin, instance.link_key);
+  BERTH_TSAN_RELEASE(&cache);
+  return block;
+}
+
+void deallocate_slow(Instance& instance, void* block, const char* operation, const void* caller,
+                     std::size_t size) noexcept {
+  if (block == nullptr) return;
+  const ErrnoKeeper keeper;
+  const Call call = {operation, caller, size};
+  const Block found = block_at(instance, block);
+  if (found.bytes == 0) {
+    misuse::report_not_a_block(instance, block, call);
+  } else if (found.size_class != kNoClass) {
+    deallocate_small(instance, block);
+  } else if (!large_blocks::deallocate(instance, block)) {
+    misuse::report(MisuseKind::DoubleFree, instance, block, call);
+  }
+}
+
+void sort_back_slow(Instance& instance, std::uint64_t bin_number) noexcept {
+  const ErrnoKeeper keeper;
+  ThreadCache& cache = instance.cache(slab_word::slot(bin_number));
+  small_blocks::sort_back(instance, cache, slab_word::size_class(bin_number));
+  BERTH_TSAN_RELEASE(&cache);
+}
+
+std::size_t usable_size(Instance& instance, const void* block, const Call& call) noexcept {
+  if (block == nullptr) return 0;
+  const Block found = block_at(instance, block);
+  if (found.bytes == 0) misuse::report_not_a_block(instance, block, call);
+  return found.bytes;
+}
+
+void purge(Instance& instance) noexcept {
+  // First every cache within reach sends what it holds for others, then every one takes in what it was sent: so one
+  // purge is enough. The calling thread's comes last, because refills prefer it.
+  for (const UseCache step : {&remote_frees::send_all, &small_blocks::empty}) {
+    if (instance.open_slots.load(std::memory_order_acquire) > Instance::kSharedSlot) {
+      const pal::LockGuard held(instance.shared_lock);
+      if (ThreadCache* cache = shared_cache(instance)) step(instance, *cache);
+    }
+    collect_dead_caches(instance, step);
+    if (ThreadCache* cache = own_cache(instance)) {
+      step(instance, *cache);
+      BERTH_TSAN_RELEASE(cache);
+    }
+  }
+  instance.arena.purge();
+}
+
+}  // namespace berth::core

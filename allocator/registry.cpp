@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/registry.hpp"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+
+#include "arenas/pal/pal.hpp"
+
+namespace berth::core::registry {
+
+namespace {
+
+enum class State : std::uint64_t { Free = 0, Claimed = 1, Live = 2, Dying = 3 };
+
+constexpr std::uint64_t kPinMask = (1u << 24) - 1;
+constexpr unsigned kStateShift = 24;
+constexpr unsigned kGenerationShift = 32;
+
+constexpr std::uint64_t make_word(std::uint64_t generation, State state) noexcept {
+  return (generation << kGenerationShift) | (static_cast<std::uint64_t>(state) << kStateShift);
+}
+constexpr State state_of(std::uint64_t word) noexcept { return static_cast<State>((word >> kStateShift) & 0xff); }
+constexpr std::uint64_t generation_of(std::uint64_t word) noexcept { return word >> kGenerationShift; }
+
+// A handle names a line and its generation: a line that serves another instance has another handle.
+constexpr unsigned kHandleLineShift = 4;
+constexpr unsigned kHandleGenerationShift = 20;
+static_assert(kCapacity <= 1u << (kHandleGenerationShift - kHandleLineShift));
+
+constexpr InstanceHandle make_handle(std::uint32_t line, std::uint64_t generation) noexcept {
+  return static_cast<InstanceHandle>((generation << kHandleGenerationShift) |
+                                     (std::uint64_t{line} << kHandleLineShift));
+}
+constexpr std::uint32_t line_of(InstanceHandle handle) noexcept {
+  return static_cast<std::uint32_t>(static_cast<std::uint64_t>(handle) >> kHandleLineShift) % (1u << 16);
+}
+constexpr std::uint64_t generation_of(InstanceHandle handle) noexcept {
+  return static_cast<std::uint64_t>(handle) >> kHandleGenerationShift;
+}
+
+struct Line {
+  std::atomic<std::uint64_t> word{0};
+  // Written while the line is Claimed (release), constant while it is Live, read by anyone at any time (acquire),
+  // between two looks at `word`: who reads a value of the next generation sees a changed word in the second look.
+  // Who holds the instance alive, or the guard, reads relaxed.
+  std::atomic<std::uintptr_t> base{0};
+  std::atomic<std::size_t> span_bytes{0};
+  std::atomic<std::uint64_t> id{0};
+  std::atomic<Instance*> instance{nullptr};
+  std::array<std::atomic<std::uint64_t>, kNameBytes / 8> name{};
+  // The next line in the granule that the span begins in, and in the one that it ends in. Written under the guard.
+  std::array<std::atomic<std::uint32_t>, 2> next{};
+  std::uint32_t next_free{0};  // under the guard
+};
+static_assert(sizeof(Line) <= 128);
+
+// Granules of 1 GiB: which lines have a span there? Line 0 is nobody's, so 0 ends a chain.
+constexpr unsigned kGranuleShift = 30;
+constexpr std::size_t kGranules = std::size_t{1} << (47 - kGranuleShift);
+
+constinit pal::Lock guard;
+constinit std::array<Line, kCapacity> lines{};
+constinit std::array<std::atomic<std::uint32_t>, kGranules> granules{};
+constinit std::uint32_t first_free = 0;  // under the guard, as the next two
+constinit std::uint32_t used_lines = 1;
+constinit std::uint64_t last_id = 0;
+constinit std::atomic<std::uint32_t> live{0};
+// Odd while a chain is being changed: a reader that found nothing looks again if this has moved. Written under the
+// guard, links with release after it, read by find, links with acquire before its second look.
+constinit std::atomic<std::uint64_t> chain_version{0};
+
+class ChainChange {
+ public:
+  ChainChange() noexcept {
+    chain_version.store(chain_version.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+  ~ChainChange() { chain_version.store(chain_version.load(std::memory_order_relaxed) + 1, std::memory_order_release); }
+  ChainChange(const ChainChange&) = delete;
+  ChainChange& operator=(const ChainChange&) = delete;
+};
+
+struct GranuleRange {
+  std::size_t first, last;
+};
+GranuleRange granules_of(std::uintptr_t base, std::size_t span_bytes) noexcept {
+  return {base >> kGranuleShift, (base + span_bytes - 1) >> kGranuleShift};
+}
+
+// The link that continues the chain of a granule behind a line; null in a granule that the line has for itself.
+std::atomic<std::uint32_t>* link_in(Line& line, std::size_t granule) noexcept {
+  const GranuleRange range =
+      granules_of(line.base.load(std::memory_order_relaxed), line.span_bytes.load(std::memory_order_relaxed));
+  if (granule == range.first) return &line.next[0];
+  if (granule == range.last) return &line.next[1];
+  return nullptr;
+}
+
+void link(std::uint32_t number) noexcept {
+  Line& line = lines[number];
+  const GranuleRange range =
+      granules_of(line.base.load(std::memory_order_relaxed), line.span_bytes.load(std::memory_order_relaxed));
+  const ChainChange change;
+  for (std::size_t granule = range.first; granule <= range.last; ++granule) {
+    if (auto* next = link_in(line, granule)) {
+      next->store(granules[granule].load(std::memory_order_relaxed), std::memory_order_release);
+    }
+    granules[granule].store(number, std::memory_order_release);
+  }
+}
+
+void unlink(std::uint32_t number) noexcept {
+  Line& line = lines[number];
+  const GranuleRange range =
+      granules_of(line.base.load(std::memory_order_relaxed), line.span_bytes.load(std::memory_order_relaxed));
+  const ChainChange change;
+  for (std::size_t granule = range.first; granule <= range.last; ++granule) {
+    auto* mine = link_in(line, granule);
+    const std::uint32_t rest = mine != nullptr ? mine->load(std::memory_order_relaxed) : 0;
+    std::atomic<std::uint32_t>* place = &granules[granule];
+    while (place->load(std::memory_order_relaxed) != number) {
+      place = link_in(lines[place->load(std::memory_order_relaxed)], granule);
+    }
+    place->store(rest, std::memory_order_release);
+  }
+}
+
+void write_name(Line& line, const char* name) noexcept {
+  char text[kNameBytes] = {};
+  std::strncpy(text, name != nullptr && name[0] != '\0' ? name : "unnamed", kNameBytes - 1);
+  for (std::size_t part = 0; part < line.name.size(); ++part) {
+    std::uint64_t bits = 0;
+    std::memcpy(&bits, text + part * 8, 8);
+    line.name[part].store(bits, std::memory_order_release);
+  }
+}
+
+Line* live_line(InstanceHandle handle) noexcept {
+  const std::uint32_t number = line_of(handle);
+  if (number == 0 || number >= kCapacity) return nullptr;
+  const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
+  if (state_of(word) != State::Live || make_handle(number, generation_of(word)) != handle) return nullptr;
+  return &lines[number];
+}
+
+bool pin(InstanceHandle handle) noexcept {
+  Line* line = live_line(handle);
+  if (line == nullptr) return false;
+  std::uint64_t word = line->word.load(std::memory_order_relaxed);
+  do {
+    if (state_of(word) != State::Live || generation_of(word) != generation_of(handle)) return false;
+    // acquire: sees the instance built. Only while Live: the destroyer waits for exactly the pins that it found.
+  } while (!line->word.compare_exchange_weak(word, word + 1, std::memory_order_acquire, std::memory_order_relaxed));
+  return true;
+}
+
+void unpin(std::uint32_t number) noexcept {
+  // release: what was done under the pin is over when the destroyer sees it gone.
+  lines[number].word.fetch_sub(1, std::memory_order_release);
+}
+
+Owner find_once(std::uintptr_t address) noexcept {
+  std::uint32_t number = granules[address >> kGranuleShift].load(std::memory_order_acquire);
+  for (std::uint32_t steps = 0; number != 0 && steps < kCapacity; ++steps) {
+    Line& line = lines[number];
+    const std::uint64_t word = line.word.load(std::memory_order_acquire);
+    const std::uintptr_t base = line.base.load(std::memory_order_acquire);
+    const std::size_t span_bytes = line.span_bytes.load(std::memory_order_acquire);
+    const Owner owner{make_handle(number, generation_of(word)), line.id.load(std::memory_order_acquire)};
+    std::atomic<std::uint32_t>* next = link_in(line, address >> kGranuleShift);
+    number = next != nullptr ? next->load(std::memory_order_acquire) : 0;
+    const bool stable = ((line.word.load(std::memory_order_relaxed) ^ word) & ~kPinMask) == 0;
+    if (stable && state_of(word) == State::Live && address - base < span_bytes) return owner;
+  }
+  return {};
+}
+
+}  // namespace
+
+Claim claim(const char* name) noexcept {
+  const pal::LockGuard held(guard);
+  std::uint32_t number = first_free;
+  if (number != 0) {
+    first_free = lines[number].next_free;
+  } else if (used_lines < kCapacity) {
+    number = used_lines++;
+  } else {
+    return {kNoLine, 0, InstanceHandle::None};
+  }
+  Line& line = lines[number];
+  const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed)) + 1;
+  line.word.store(make_word(generation, State::Claimed), std::memory_order_relaxed);
+  write_name(line, name);
+  line.id.store(++last_id, std::memory_order_release);
+  return {number, last_id, make_handle(number, generation)};
+}
+
+void publish(std::uint32_t number, Instance* instance, char* base, std::size_t span_bytes) noexcept {
+  Line& line = lines[number];
+  const pal::LockGuard held(guard);
+  line.base.store(reinterpret_cast<std::uintptr_t>(base), std::memory_order_release);
+  line.span_bytes.store(span_bytes, std::memory_order_release);
+  line.instance.store(instance, std::memory_order_relaxed);
+  // release: who finds the line Live sees the instance built.
+  const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed));
+  line.word.store(make_word(generation, State::Live), std::memory_order_release);
+  link(number);
+  live.fetch_add(1, std::memory_order_relaxed);
+}
+
+Instance* retire(InstanceHandle handle, std::uint32_t& number) noexcept {
+  Line* line = live_line(handle);
+  if (line == nullptr) return nullptr;
+  std::uint64_t word = line->word.load(std::memory_order_relaxed);
+  do {
+    if (state_of(word) != State::Live || generation_of(word) != generation_of(handle)) return nullptr;
+    // acq_rel: no pin begins after this; what others did in the instance before is seen by the destroyer.
+  } while (!line->word.compare_exchange_weak(word, make_word(generation_of(word), State::Dying) | (word & kPinMask),
+                                             std::memory_order_acq_rel, std::memory_order_relaxed));
+  while ((line->word.load(std::memory_order_acquire) & kPinMask) != 0) pal::yield();
+  number = line_of(handle);
+  Instance* instance = line->instance.load(std::memory_order_relaxed);
+  const pal::LockGuard held(guard);
+  unlink(number);
+  live.fetch_sub(1, std::memory_order_relaxed);
+  return instance;
+}
+
+void vacate(std::uint32_t number) noexcept {
+  const pal::LockGuard held(guard);
+  Line& line = lines[number];
+  const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed));
+  line.word.store(make_word(generation, State::Free), std::memory_order_release);
+  line.next_free = first_free;
+  first_free = number;
+}
+
+Instance* resolve(InstanceHandle handle) noexcept {
+  Line* line = live_line(handle);
+  return line != nullptr ? line->instance.load(std::memory_order_relaxed) : nullptr;
+}
+
+Owner find(const void* pointer) noexcept {
+  const auto address = reinterpret_cast<std::uintptr_t>(pointer);
+  if (address >> kGranuleShift >= kGranules) return {};
+  // Bounded, because a signal handler may have interrupted the very thread that is changing a chain.
+  for (int attempt = 0; attempt < 1000; ++attempt) {
+    const std::uint64_t version = chain_version.load(std::memory_order_acquire);
+    const Owner owner = find_once(address);
+    if (owner.id != 0) return owner;
+    if ((version & 1) == 0 && chain_version.load(std::memory_order_relaxed) == version) return {};
+  }
+  return {};
+}
+
+std::uint64_t id(InstanceHandle handle) noexcept {
+  const Line* line = live_line(handle);
+  return line != nullptr ? line->id.load(std::memory_order_relaxed) : 0;
+}
+
+const char* name(InstanceHandle handle) noexcept {
+  const Line* line = live_line(handle);
+  return line != nullptr ? reinterpret_cast<const char*>(line->name.data()) : "";
+}
+
+bool set_name(InstanceHandle handle, const char* name) noexcept {
+  Line* line = live_line(handle);
+  if (line == nullptr) return false;
+  const pal::LockGuard held(guard);
+  write_name(*line, name);
+  return true;
+}
+
+bool copy_name(InstanceHandle handle, char (&out)[kNameBytes]) noexcept {
+  out[0] = '\0';
+  const Line* line = live_line(handle);
+  if (line == nullptr) return false;
+  for (std::size_t part = 0; part < line->name.size(); ++part) {
+    const std::uint64_t bits = line->name[part].load(std::memory_order_acquire);
+    std::memcpy(out + part * 8, &bits, 8);
+  }
+  if (generation_of(line->word.load(std::memory_order_relaxed)) == generation_of(handle)) return true;
+  out[0] = '\0';
+  return false;
+}
+
+std::uint32_t live_instances() noexcept { return live.load(std::memory_order_relaxed); }
+
+void for_each(void (*visit)(Instance&, void* context), void* context) noexcept {
+  std::uint32_t count = 0;
+  {
+    const pal::LockGuard held(guard);
+    count = used_lines;
+  }
+  for (std::uint32_t number = 1; number < count; ++number) {
+    const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
+    if (state_of(word) != State::Live) continue;
+    const Pin pin(make_handle(number, generation_of(word)));
+    if (pin.instance() != nullptr) visit(*pin.instance(), context);
+  }
+}
+
+Pin::Pin(InstanceHandle handle) noexcept {
+  if (!pin(handle)) return;
+  line_ = line_of(handle);
+  instance_ = lines[line_].instance.load(std::memory_order_relaxed);
+}
+
+Pin::~Pin() {
+  if (line_ != kNoLine) unpin(line_);
+}
+
+void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
+  for (std::uint32_t number = 1; number < used_lines; ++number) {
+    const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
+    if (state_of(word) != State::Live || !pin(make_handle(number, generation_of(word)))) continue;
+    held[number] = true;
+    visit(*lines[number].instance.load(std::memory_order_relaxed));
+  }
+}
+
+void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
+  for (std::uint32_t number = 1; number < used_lines; ++number) {
+    if (!held[number]) continue;
+    held[number] = false;
+    visit(*lines[number].instance.load(std::memory_order_relaxed));
+    unpin(number);
+  }
+}
+
+pal::Lock& lock() noexcept { return guard; }
+
+void drop_pins() noexcept {
+  for (std::uint32_t number = 1; number < used_lines; ++number) {
+    const std::uint64_t word = lines[number].word.load(std::memory_order_relaxed);
+    lines[number].word.store(word & ~kPinMask, std::memory_order_relaxed);
+  }
+}
+
+}  // namespace berth::core::registry

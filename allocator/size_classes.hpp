@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Size classes: eight to each doubling above 128 bytes, so that a block is at most 12.5 % larger than the request;
+// below that one for each 16 bytes, and one of 8. Requests above kMaxSmall are whole pages from the arena.
+// The class is a pure function of (alignment, size): a sized free and a realloc can compute it again.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+
+#include "arenas/pal/pal.hpp"
+
+namespace berth::core {
+
+inline constexpr unsigned kClasses = 73;
+inline constexpr std::size_t kMaxSmall = std::size_t{32} << 10;
+inline constexpr unsigned kNoClass = kClasses;  // a large block
+
+namespace size_class {
+
+// What the allocator needs to know of a class.
+struct Class {
+  std::uint32_t block_bytes;
+  std::uint32_t slab_pages;      // as many as its blocks need
+  std::uint32_t slab_alignment;  // pages, a power of two, at least slab_pages: a block's slab is a mask away
+  std::uint32_t blocks;          // in a slab
+  std::uint32_t free_list_room;  // frees that a thread keeps before it sorts them back into their slabs
+  std::uint64_t reciprocal;      // ceil(2^40 / block_bytes): offset / block_bytes without a division
+};
+
+inline constexpr std::uint32_t kMinSlabPages = 4;  // a slab's record lies in the pagemap entries of four pages
+inline constexpr std::uint32_t kMaxSlabPages = 64;
+
+namespace detail {
+
+inline constexpr std::uint32_t block_bytes(unsigned index) noexcept {
+  if (index == 0) return 8;
+  if (index <= 8) return 16 * index;
+  const unsigned doubling = (index - 9) / 8;
+  const unsigned step = (index - 9) % 8;
+  return (16u << doubling) * (9 + step);
+}
+
+inline constexpr std::uint32_t kPageBytes = static_cast<std::uint32_t>(pal::kPageSize);
+
+// The smallest slab that holds eight blocks and wastes no more than 1/64 of its pages, else the largest one.
+inline constexpr Class shape(std::uint32_t block) noexcept {
+  Class kind{block, 0, kMinSlabPages, 0, 0, 0};
+  for (;; kind.slab_alignment *= 2) {
+    kind.blocks = kind.slab_alignment * kPageBytes / block;
+    kind.slab_pages = (kind.blocks * block + kPageBytes - 1) / kPageBytes;
+    const std::uint32_t waste = kind.slab_pages * kPageBytes - kind.blocks * block;
+    if (kind.blocks >= 8 && waste <= kind.slab_pages * kPageBytes / 64) return kind;
+    if (kind.slab_alignment == kMaxSlabPages) return kind;
+  }
+}
+
+inline constexpr std::uint32_t free_list_room(std::uint32_t block) noexcept {
+  const std::uint32_t room = (64u << 10) / block;
+  return room < 4 ? 4 : room > 256 ? 256 : room;
+}
+
+inline constexpr std::array<Class, kClasses> make_classes() noexcept {
+  std::array<Class, kClasses> classes{};
+  for (unsigned index = 0; index < kClasses; ++index) {
+    const std::uint32_t block = block_bytes(index);
+    classes[index] = shape(block);
+    classes[index].free_list_room = free_list_room(block);
+    classes[index].reciprocal = ((std::uint64_t{1} << 40) + block - 1) / block;
+  }
+  return classes;
+}
+
+inline constexpr std::size_t kGranule = 8;
+
+inline constexpr std::array<std::uint8_t, kMaxSmall / kGranule + 1> make_index() noexcept {
+  std::array<std::uint8_t, kMaxSmall / kGranule + 1> index{};
+  unsigned current = 0;
+  for (std::size_t granules = 0; granules < index.size(); ++granules) {
+    while (block_bytes(current) < granules * kGranule) ++current;
+    index[granules] = static_cast<std::uint8_t>(current);
+  }
+  return index;
+}
+
+inline constexpr std::array<std::uint8_t, kMaxSmall / kGranule + 1> kIndex = make_index();
+
+}  // namespace detail
+
+inline constexpr std::array<Class, kClasses> kTable = detail::make_classes();
+
+static_assert(kTable[kClasses - 1].block_bytes == kMaxSmall);
+
+// The class of a request of up to kMaxSmall bytes at the default alignment: one load of one byte.
+inline unsigned of(std::size_t size) noexcept {
+  return detail::kIndex[(size + detail::kGranule - 1) / detail::kGranule];
+}
+
+// The class of a request at an alignment (a power of two); kNoClass: large. Blocks lie at multiples of their size in a
+// slab that is aligned to its own, so a block of a multiple of the alignment is aligned.
+inline unsigned of(std::size_t alignment, std::size_t size) noexcept {
+  if (size > kMaxSmall || alignment > pal::kPageSize) return kNoClass;
+  unsigned index = of(size);
+  while (index < kClasses && (kTable[index].block_bytes & (alignment - 1)) != 0) ++index;
+  return index;
+}
+
+// Which block of a slab an offset lies in. Exact: offsets are below 2^18, so the reciprocal's error stays below 2^-22.
+inline std::uint32_t block_index(unsigned index, std::size_t offset) noexcept {
+  return static_cast<std::uint32_t>((static_cast<std::uint64_t>(offset) * kTable[index].reciprocal) >> 40);
+}
+
+}  // namespace size_class
+
+}  // namespace berth::core

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/small_blocks.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "allocator/cache_ownership.hpp"
+#include "allocator/remote_frees.hpp"
+#include "arenas/assert.hpp"
+
+namespace berth::core::small_blocks {
+
+namespace {
+
+using size_class::Class;
+using size_class::kTable;
+
+// How many blocks are cut at first, and at most: few, because each touches memory that may never be needed; not too
+// few, because a list of one or two makes every other operation a refill.
+constexpr std::uint32_t kFirstCarve = 8;
+constexpr std::uint32_t kMaxCarve = 64;
+constexpr std::size_t kFirstCarveBytes = std::size_t{8} << 10;
+constexpr std::size_t kMaxCarveBytes = std::size_t{32} << 10;
+
+constexpr std::size_t kCollectionStep = std::size_t{1} << 20;
+
+Slab slab_at(Instance& instance, std::uint32_t index) noexcept { return {instance.arena.pagemap(), index}; }
+
+std::uint32_t index_of(Instance& instance, const char* start) noexcept {
+  return instance.arena.pagemap().index(page_number(start));
+}
+
+char* start_of(Instance& instance, std::uint32_t index) noexcept {
+  return page_address(instance.arena.pagemap().page(index));
+}
+
+void set_words(Instance& instance, PageNumber first, std::uint32_t pages, std::uint64_t word) noexcept {
+  for (std::uint32_t page = 0; page < pages; ++page) instance.arena.pagemap().set_word(first + page, word);
+}
+
+void list(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
+  const std::uint32_t next = cache.listed[size_class];
+  slab_at(instance, index).set_links({next, 0});
+  if (next != 0) {
+    Slab other = slab_at(instance, next);
+    other.set_links({other.links().next, index});
+  }
+  cache.listed[size_class] = index;
+}
+
+void unlist(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
+  const Slab::Links links = slab_at(instance, index).links();
+  if (links.next != 0) {
+    Slab other = slab_at(instance, links.next);
+    other.set_links({other.links().next, links.previous});
+  }
+  if (links.previous != 0) {
+    Slab other = slab_at(instance, links.previous);
+    other.set_links({links.next, other.links().previous});
+  } else {
+    cache.listed[size_class] = links.next;
+  }
+}
+
+bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
+  const Class& kind = kTable[size_class];
+  // Where memory grows, the dead may have left some.
+  const std::size_t committed = instance.arena.counts().committed_bytes;
+  if (committed >= instance.next_collection.load(std::memory_order_relaxed)) {
+    instance.next_collection.store(committed + std::max(kCollectionStep, committed / 4), std::memory_order_relaxed);
+    collect_dead_caches(instance, &empty);
+  }
+  const Arena::Allocation pages = instance.arena.allocate(kind.slab_pages, kind.slab_alignment);
+  if (pages.address == nullptr) return false;
+  const std::uint32_t index = index_of(instance, pages.address);
+  // Equal parts of different instances begin in different lines, as their books do.
+  const std::size_t colour = (instance.id % 16) * 64;
+  const auto origin = static_cast<std::uint16_t>(colour / kind.block_bytes);
+  Slab slab = slab_at(instance, index);
+  slab.set_free_list(nullptr);
+  slab.set_counts({0, 0, origin, 1});
+  set_words(instance, page_number(pages.address), kind.slab_pages,
+            slab_word::make(cache.owner.load(std::memory_order_relaxed), cache.slot.load(std::memory_order_relaxed),
+                            size_class));
+  list(instance, cache, size_class, index);
+  return true;
+}
+
+void remove_slab(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
+  const std::uint32_t pages = kTable[size_class].slab_pages;
+  char* start = start_of(instance, index);
+  unlist(instance, cache, size_class, index);
+  set_words(instance, page_number(start), pages, 0);
+  instance.arena.pagemap().set_word(page_number(start), page_word::make(PageKind::Run, pages));
+  std::uint64_t returned = 0;
+  instance.arena.deallocate(start, returned);
+  BERTH_ASSERT(returned == pages);
+}
+
+// Cuts the next blocks of a slab and makes a list of them.
+void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
+  const Class& kind = kTable[size_class];
+  Slab slab = slab_at(instance, index);
+  Slab::Counts counts = slab.counts();
+  const auto first =
+      std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kFirstCarveBytes / kind.block_bytes), 1, kFirstCarve);
+  const auto most =
+      std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kMaxCarveBytes / kind.block_bytes), first, kMaxCarve);
+  const std::uint32_t batch = std::max<std::uint32_t>(cache.next_carve[size_class], first);
+  cache.next_carve[size_class] = static_cast<std::uint8_t>(std::min(batch * 2, most));
+
+  const std::uint32_t count = std::min<std::uint32_t>(batch, kind.blocks - counts.carved);
+  char* start = start_of(instance, index);
+  const auto block = [&](std::uint32_t number) {
+    const std::uint32_t shifted = number + counts.origin;
+    return start + std::size_t{shifted < kind.blocks ? shifted : shifted - kind.blocks} * kind.block_bytes;
+  };
+  for (std::uint32_t number = counts.carved; number < counts.carved + count; ++number) {
+    const bool last = number + 1 == counts.carved + count;
+    free_list::set_next(block(number), last ? nullptr : block(number + 1), instance.link_key);
+  }
+  void* head = block(counts.carved);
+  counts.carved = static_cast<std::uint16_t>(counts.carved + count);
+  slab.set_counts(counts);
+  return head;
+}
+
+// What `frees` does not count yet.
+std::uint32_t uncounted_frees(const Bin& bin) noexcept {
+  return bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed);
+}
+
+void count_frees(ThreadCache& cache, Bin& bin, unsigned size_class) noexcept {
+  cache.frees[size_class].add(uncounted_frees(bin));
+  bin.limit.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
+  bin.room.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
+}
+
+void return_list(Instance& instance, ThreadCache& cache, void* block) noexcept {
+  while (block != nullptr) {
+    void* next = free_list::next(block, instance.link_key);
+    return_to_slab(instance, cache, block);
+    block = next;
+  }
+}
+
+}  // namespace
+
+bool swap(ThreadCache& cache, unsigned size_class) noexcept {
+  Bin& bin = cache.bins[size_class];
+  if (bin.free_list == nullptr) return false;
+  bin.allocate_list = std::exchange(bin.free_list, nullptr);
+  count_frees(cache, bin, size_class);
+  return true;
+}
+
+bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
+  Bin& bin = cache.bins[size_class];
+  BERTH_ASSERT(bin.allocate_list == nullptr);
+  if (swap(cache, size_class)) return true;
+  if (cache.remote_frees.load(std::memory_order_relaxed) != nullptr) drain_remote_frees(instance, cache);
+  if (cache.listed[size_class] == 0 && !add_slab(instance, cache, size_class)) return false;
+
+  const std::uint32_t index = cache.listed[size_class];
+  Slab slab = slab_at(instance, index);
+  Slab::Counts counts = slab.counts();
+  if (counts.free > 0) {
+    bin.allocate_list = slab.free_list();
+    slab.set_free_list(nullptr);
+    counts.free = 0;
+    slab.set_counts(counts);
+  } else {
+    bin.allocate_list = carve(instance, cache, size_class, index);
+    counts = slab.counts();
+  }
+  if (counts.carved == kTable[size_class].blocks) {
+    unlist(instance, cache, size_class, index);
+    counts.listed = 0;
+    slab.set_counts(counts);
+  }
+  return true;
+}
+
+void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
+  Bin& bin = cache.bins[size_class];
+  // A bin that was never used has no room at all, and room for its first block from here on.
+  const bool first_use = bin.limit.load(std::memory_order_relaxed) == 0;
+  count_frees(cache, bin, size_class);
+  if (!first_use) return_list(instance, cache, std::exchange(bin.free_list, nullptr));
+}
+
+void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcept {
+  const unsigned size_class = slab_word::size_class(instance.arena.pagemap().word(page_number(block)));
+  const std::uint32_t index = index_of(instance, Slab::start_of(block, size_class));
+  Slab slab = slab_at(instance, index);
+  Slab::Counts counts = slab.counts();
+  free_list::set_next(block, slab.free_list(), instance.link_key);
+  slab.set_free_list(block);
+  ++counts.free;
+  if (counts.listed == 0) {
+    list(instance, cache, size_class, index);
+    counts.listed = 1;
+  }
+  slab.set_counts(counts);
+  // An empty slab goes, unless it is the only one that this class can allocate from.
+  if (counts.free == counts.carved && (cache.listed[size_class] != index || slab.links().next != 0)) {
+    remove_slab(instance, cache, size_class, index);
+  }
+}
+
+void drain_remote_frees(Instance& instance, ThreadCache& cache) noexcept {
+  return_list(instance, cache, remote_frees::take(cache));
+}
+
+void empty(Instance& instance, ThreadCache& cache) noexcept {
+  remote_frees::send_all(instance, cache);
+  drain_remote_frees(instance, cache);
+  for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
+    Bin& bin = cache.bins[size_class];
+    if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(cache, bin, size_class);
+    return_list(instance, cache, std::exchange(bin.free_list, nullptr));
+    return_list(instance, cache, std::exchange(bin.allocate_list, nullptr));
+    for (std::uint32_t index = cache.listed[size_class]; index != 0;) {
+      const std::uint32_t next = slab_at(instance, index).links().next;
+      const Slab::Counts counts = slab_at(instance, index).counts();
+      if (counts.free == counts.carved) remove_slab(instance, cache, size_class, index);
+      index = next;
+    }
+    cache.next_carve[size_class] = 0;
+  }
+}
+
+void rename_owner(Instance& instance, ThreadCache& cache, const void* block) noexcept {
+  const std::uint64_t word = instance.arena.pagemap().word(page_number(block));
+  const unsigned size_class = slab_word::size_class(word);
+  set_words(instance, page_number(Slab::start_of(block, size_class)), kTable[size_class].slab_pages,
+            slab_word::make(cache.owner.load(std::memory_order_relaxed), slab_word::slot(word), size_class));
+}
+
+}  // namespace berth::core::small_blocks

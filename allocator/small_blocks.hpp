@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Small blocks: from a thread cache's bins to slabs and back. Everything here is called by the owner of the cache.
+//
+//   pop(bin)                          the fast path: one list, no lock
+//    └ refill                         the bin is empty:
+//       ├ swap                          the blocks that this thread freed
+//       ├ drain_remote_frees            the blocks that other threads freed for it
+//       ├ a listed slab                 blocks sorted back, else newly cut ones
+//       └ a new slab                    a run of pages from the arena
+//   push(bin)                         the fast path
+//    └ sort_back                      the bin is full: each block to its slab, each empty slab to the arena
+#pragma once
+
+#include "allocator/free_list.hpp"
+#include "allocator/instance.hpp"
+
+namespace berth::core::small_blocks {
+
+// A block of the bin, or null if its list is empty.
+inline void* pop(Bin& bin, std::uintptr_t link_key) noexcept {
+  void* block = bin.allocate_list;
+  if (block == nullptr) [[unlikely]]
+    return nullptr;
+  bin.allocate_list = free_list::next(block, link_key);
+  bin.allocations.add(1);
+  return block;
+}
+
+// Takes a block back. False: the bin has taken its last one and must be sorted back now.
+[[nodiscard]] inline bool push(Bin& bin, void* block, std::uintptr_t link_key) noexcept {
+  free_list::set_next(block, bin.free_list, link_key);
+  bin.free_list = block;
+  const std::uint32_t room = bin.room.load(std::memory_order_relaxed);
+  bin.room.store(room - 1, std::memory_order_relaxed);
+  return room != 0;
+}
+
+// Makes a bin's free list its allocate list, which is empty. False: the free list is empty too.
+bool swap(ThreadCache& cache, unsigned size_class) noexcept;
+
+// Fills the bin's allocate_list. False: no memory.
+bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;
+
+// Empties a bin that push() found full.
+void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;
+
+// Puts one free block that is in no list into its slab, which this cache owns.
+void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcept;
+
+// Takes in the blocks that other threads have freed for this cache.
+void drain_remote_frees(Instance& instance, ThreadCache& cache) noexcept;
+
+// Gives all empty slabs of a cache to the arena: its bins are sorted back first, its remote frees sent and taken in.
+void empty(Instance& instance, ThreadCache& cache) noexcept;
+
+// Makes this cache's current owner the one that the word of a slab names, after an inheritance.
+void rename_owner(Instance& instance, ThreadCache& cache, const void* block) noexcept;
+
+}  // namespace berth::core::small_blocks

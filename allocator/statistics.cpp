@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/statistics.hpp"
+
+#include <algorithm>
+
+namespace berth::core {
+
+Statistics collect_statistics(Instance& instance) noexcept {
+  Statistics sums{};
+  const Arena::Counts counts = instance.arena.counts();
+  sums.span_bytes = instance.arena.span_bytes();
+  sums.committed_bytes = counts.committed_bytes;
+  sums.peak_committed_bytes = counts.peak_committed_bytes;
+  sums.quota_bytes = counts.quota_bytes;
+
+  const std::uint64_t direct = instance.direct_deallocations.load(std::memory_order_relaxed);
+  sums.allocations = instance.large_allocations.load(std::memory_order_relaxed);
+  sums.deallocations = instance.large_deallocations.load(std::memory_order_relaxed) + direct;
+  sums.remote_deallocations = direct;
+  sums.failed_allocations = instance.failed_allocations.load(std::memory_order_relaxed);
+  sums.live_bytes =
+      instance.large_bytes.load(std::memory_order_relaxed) - instance.direct_bytes.load(std::memory_order_relaxed);
+  const std::uint32_t open = std::max(instance.open_slots.load(std::memory_order_acquire), 1u);
+  for (std::uint32_t slot = 0; slot < open; ++slot) {
+    const ThreadCache& cache = instance.cache(slot);
+    if (cache.slot.load(std::memory_order_relaxed) != slot) continue;
+    sums.remote_deallocations += cache.remote_deallocations.get();
+    for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
+      const Bin& bin = cache.bins[size_class];
+      const std::uint64_t allocations = bin.allocations.get();
+      const std::uint32_t uncounted =
+          bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed);
+      const std::uint64_t frees = cache.frees[size_class].get() + uncounted;
+      sums.allocations += allocations;
+      sums.deallocations += frees;
+      // A cache may have freed more than it allocated; the sum over all caches is what was left. It wraps in between.
+      sums.live_bytes += (allocations - frees) * size_class::kTable[size_class].block_bytes;
+    }
+  }
+  sums.live_blocks = sums.allocations - sums.deallocations;
+  return sums;
+}
+
+}  // namespace berth::core

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Thread cache: what one thread needs to serve itself in one instance, without a lock. All zero is a valid, empty
+// cache: fresh pages need no initialisation. Only its owner touches it, but for the fields that say otherwise.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/size_classes.hpp"
+#include "allocator/thread_identity.hpp"
+
+namespace berth::core {
+
+// A number that its owner counts and anyone may read: two plain instructions, no locked one.
+class OwnerCounter {
+ public:
+  std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void add(std::uint64_t more) noexcept { value_.store(get() + more, std::memory_order_relaxed); }
+
+ private:
+  // Written by the owner of the cache, read by statistics; relaxed: each number stands for itself.
+  std::atomic<std::uint64_t> value_{0};
+};
+
+// One size class of a cache. Two lists, so that a pop does not wait for the push before it: frees go to one,
+// allocations come from the other, and they are swapped when the latter is empty.
+struct Bin {
+  void* allocate_list;
+  void* free_list;
+  OwnerCounter allocations;
+  // Frees that free_list still takes, and how many it takes at all; the difference is its length and what `frees` does
+  // not count yet. Written by the owner, read by statistics, relaxed.
+  std::atomic<std::uint32_t> room;
+  std::atomic<std::uint32_t> limit;
+};
+static_assert(sizeof(Bin) == 32);
+
+// Blocks of one other cache, freed here and not yet sent to it.
+struct RemoteBucket {
+  void* head;
+  void* tail;
+  std::uint32_t slot;  // of the owner's cache
+  std::uint32_t count;
+  std::uint32_t bytes;
+};
+
+inline constexpr std::size_t kRemoteBuckets = 8;
+
+struct alignas(32) ThreadCache {
+  // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
+  // order to recognise its own key.
+  std::atomic<ThreadKey> owner;
+  // Which cache this is: 0 the one in the instance's header, 1 the shared one, else the thread's index + 2. Written by
+  // each owner, always the same; read by everyone, relaxed: 0 says that a slot above 0 was never taken.
+  std::atomic<std::uint32_t> slot;
+  OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
+
+  alignas(32) Bin bins[kClasses];
+
+  std::array<OwnerCounter, kClasses> frees;    // but for those that bins[].room still counts
+  std::array<std::uint32_t, kClasses> listed;  // slabs with free or uncut blocks: pagemap index of the first, 0: none
+  std::array<std::uint8_t, kClasses> next_carve;  // how many blocks to cut next time
+  std::array<RemoteBucket, kRemoteBuckets> remote_buckets;
+
+  // Blocks of this cache that other threads have freed, a stack. Pushed by CAS (release) by anyone, taken whole by the
+  // owner with exchange (acquire): it sees the links that the senders wrote. Far from what the owner's fast path uses.
+  std::atomic<void*> remote_frees;
+};
+static_assert(sizeof(ThreadCache) <= 4096);
+
+// The address of a bin is that of the caches plus 32 times (slot << 7 | class): see slab_word.
+inline constexpr std::size_t kCacheStride = 4096;
+static_assert(kCacheStride == sizeof(Bin) << 7);
+
+}  // namespace berth::core

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// berth/host.hpp: load plugins, each with an instance of its own, and unload them completely.
+//
+//   berth::Host host;
+//   berth::Plugin plugin = host.load("./reverb.so");
+//   auto process = plugin.import<int(const float*, std::size_t)>("process");
+//   process(samples, count);
+//   process.reset();
+//   berth::UnloadReport report = host.unload(std::move(plugin));
+//
+// Every function may be called from any thread. Only this header throws, and only berth::Error; each throwing function
+// has a noexcept twin that takes an Error&. From inside the same plugin's attach or detach they answer BERTH_ERR_BUSY.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <exception>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "berth/instance.h"
+
+namespace berth {
+
+// What went wrong: the status, the plugin it concerns and one line of text that names the cause.
+class Error : public std::exception {
+ public:
+  Error() = default;
+  Error(berth_status status, std::string plugin, std::string text)
+      : status_(status), plugin_(std::move(plugin)), text_(std::move(text)) {}
+
+  berth_status status() const noexcept { return status_; }
+  const std::string& plugin() const noexcept { return plugin_; }
+  const std::string& text() const noexcept { return text_; }
+  const char* what() const noexcept override { return text_.c_str(); }
+  explicit operator bool() const noexcept { return status_ != BERTH_OK; }
+
+ private:
+  berth_status status_ = BERTH_OK;
+  std::string plugin_;
+  std::string text_;
+};
+
+struct LoadOptions {
+  std::string name;            // of the instance; empty: the plugin's berth_plugin name, else the file's stem
+  std::size_t span_bytes = 0;  // these as in berth_instance_options
+  std::size_t quota_bytes = 0;
+  std::uint32_t hardening = BERTH_HARDENING_DEFAULT;
+  std::uint32_t huge_pages = BERTH_HUGE_PAGES_AUTO;
+  std::uint32_t flags = 0;
+  berth_misuse_handler on_misuse = nullptr;
+  void* on_misuse_context = nullptr;
+  berth_pressure_handler on_pressure = nullptr;
+  void* on_pressure_context = nullptr;
+  void* user_data = nullptr;
+  bool require_plugin_info = false;  // refuse a module that does not export berth_plugin with our ABI
+  bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL
+};
+
+// How an unload ended.
+struct UnloadReport {
+  enum class Outcome {
+    Refused,    // nothing was changed; only a noexcept unload() returns it, together with the Error
+    Destroyed,  // module and instance are gone
+    Zombie      // the module is still mapped, so its instance is kept until Host::reap()
+  };
+
+  Outcome outcome = Outcome::Refused;
+  berth_status status = BERTH_OK;  // BERTH_OK, BERTH_ERR_STILL_MAPPED, BERTH_ERR_DEFERRED, or why it was refused
+  std::string plugin;
+  std::string cause;            // empty, or why the module is still mapped
+  std::string detach_error;     // empty, or what berth_detach threw
+  std::size_t live_blocks = 0;  // blocks that the plugin never freed
+  std::size_t live_bytes = 0;
+  std::size_t returned_bytes = 0;  // address range given back
+  std::chrono::nanoseconds time_taken{};
+};
+
+class Host;
+
+namespace detail {
+struct PluginState;  // in src/; shared by the Plugin, its imports and leases
+// A counted hold on a loaded plugin. Empty when default-constructed, released, or refused by a plugin that is being
+// unloaded.
+class Hold {
+ public:
+  Hold() = default;
+  explicit Hold(std::shared_ptr<PluginState> state) noexcept;
+  Hold(const Hold& other) noexcept;
+  Hold(Hold&& other) noexcept = default;
+  Hold& operator=(Hold other) noexcept;
+  ~Hold();
+  void release() noexcept;
+  explicit operator bool() const noexcept { return state_ != nullptr; }
+
+ private:
+  std::shared_ptr<PluginState> state_;
+};
+}  // namespace detail
+
+// A function of a plugin that holds the module while it exists: unload answers BERTH_ERR_BUSY meanwhile.
+template <typename Signature>
+class Import;
+
+template <typename Result, typename... Arguments>
+class Import<Result(Arguments...)> {
+ public:
+  Import() = default;
+  Import(detail::Hold hold, Result (*function)(Arguments...)) noexcept : hold_(std::move(hold)), function_(function) {}
+
+  Result operator()(Arguments... arguments) const { return function_(std::forward<Arguments>(arguments)...); }
+  explicit operator bool() const noexcept { return function_ != nullptr; }
+  void reset() noexcept {
+    function_ = nullptr;
+    hold_.release();
+  }
+
+ private:
+  detail::Hold hold_;
+  Result (*function_)(Arguments...) = nullptr;
+};
+
+// A hold without a function, for code that calls the plugin through raw symbols.
+class Lease {
+ public:
+  Lease() = default;
+  explicit Lease(detail::Hold hold) noexcept : hold_(std::move(hold)) {}
+  void reset() noexcept { hold_.release(); }
+  explicit operator bool() const noexcept { return static_cast<bool>(hold_); }
+
+ private:
+  detail::Hold hold_;
+};
+
+// A loaded plugin. Destroying it unloads, or leaves a zombie to the Host.
+class Plugin {
+ public:
+  Plugin() noexcept;
+  Plugin(Plugin&&) noexcept;
+  Plugin& operator=(Plugin&&) noexcept;
+  Plugin(const Plugin&) = delete;
+  Plugin& operator=(const Plugin&) = delete;
+  ~Plugin();
+
+  explicit operator bool() const noexcept { return state_ != nullptr; }
+
+  // The raw address of an exported function (T a function type or pointer) or object (T an object type): a pointer
+  // that nothing counts. Throws NOT_FOUND.
+  template <typename T>
+  auto symbol(const char* name) const {
+    return to_pointer<T>(find(name));
+  }
+  template <typename T>
+  auto symbol(const char* name, Error& error) const noexcept {
+    return to_pointer<T>(find(name, error));
+  }
+
+  // A counted function. Throws NOT_FOUND, and BUSY if the plugin is being unloaded.
+  template <typename Signature>
+  Import<Signature> import(const char* name) const {
+    detail::Hold held = hold();
+    return Import<Signature>(std::move(held), symbol<Signature>(name));
+  }
+  template <typename Signature>
+  Import<Signature> import(const char* name, Error& error) const noexcept {
+    detail::Hold held = hold(error);
+    auto* function = held ? symbol<Signature>(name, error) : nullptr;
+    return function != nullptr ? Import<Signature>(std::move(held), function) : Import<Signature>();
+  }
+
+  // Empty if the plugin is being unloaded, or this Plugin is empty.
+  Lease lease() const noexcept;
+
+  berth_instance* instance() const noexcept;
+  berth_allocator* allocator() const noexcept;
+  const std::filesystem::path& path() const noexcept;
+  const std::string& name() const noexcept;
+
+ private:
+  friend class Host;
+  explicit Plugin(std::shared_ptr<detail::PluginState> state) noexcept;
+
+  template <typename T>
+  static auto to_pointer(void* address) noexcept {
+    if constexpr (std::is_pointer_v<T>) {
+      return reinterpret_cast<T>(address);
+    } else {
+      return reinterpret_cast<T*>(address);
+    }
+  }
+  void* find(const char* name) const;
+  void* find(const char* name, Error& error) const noexcept;
+  detail::Hold hold() const;
+  detail::Hold hold(Error& error) const noexcept;
+
+  std::shared_ptr<detail::PluginState> state_;
+};
+
+// Loads and unloads plugins. A host may have several; each outlives its plugins.
+class Host {
+ public:
+  Host();
+  ~Host();
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  // Creates an instance, opens the module with it as the current one, checks berth_plugin and calls berth_attach.
+  // On failure nothing is left of either.
+  Plugin load(const std::filesystem::path& path, const LoadOptions& options = {});
+  Plugin load(const std::filesystem::path& path, const LoadOptions& options, Error& error) noexcept;
+
+  // Takes over a module that the caller's own loader has opened (dlopen's or LoadLibrary's handle) and will not close.
+  // Its static constructors have run already: to have them allocate from an instance of the plugin's own, open the
+  // module with berth_set_current_instance(instance) around it and give that instance here. It is destroyed with the
+  // plugin. On failure module and instance stay the caller's; an instance of the Host's own that berth_attach has seen
+  // is kept as a zombie until the caller has closed the module.
+  Plugin adopt(void* native_handle, const LoadOptions& options = {}, berth_instance* instance = nullptr);
+  Plugin adopt(void* native_handle, const LoadOptions& options, berth_instance* instance, Error& error) noexcept;
+
+  // Detaches, closes, verifies, destroys. With an import or a lease still held: BERTH_ERR_BUSY, the argument and the
+  // plugin untouched. With a timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. Threads that are inside
+  // through raw symbols are the caller's to wait for.
+  UnloadReport unload(Plugin&& plugin);
+  UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout);
+  UnloadReport unload(Plugin&& plugin, Error& error) noexcept;
+  UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout, Error& error) noexcept;
+
+  // Tries again for each zombie whose module may have left since. Returns the reports of those that are gone now.
+  std::vector<UnloadReport> reap();
+
+  std::size_t zombies() const noexcept;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace berth

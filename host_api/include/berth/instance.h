@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) the Berth authors
+ *
+ * berth/instance.h: instances as the host sees them. C99.
+ *
+ * Structs of version 1 only grow. The caller sets struct_size first: with a smaller one the missing fields take their
+ * defaults; a larger one is accepted if the unknown tail is zero, else BERTH_ERR_UNSUPPORTED; one below version 1 is
+ * BERTH_ERR_INVALID_ARGUMENT. Structs that are filled are filled up to the caller's size. Zero in any option means its
+ * default. A host orders the destruction of an instance after every use of it; a call with a destroyed instance is
+ * answered with BERTH_ERR_NOT_FOUND, never with a crash. Sizes are in bytes. Nothing throws. */
+#ifndef BERTH_INSTANCE_H
+#define BERTH_INSTANCE_H
+
+#include "berth/allocator.h"
+#include "berth/version.h"
+
+#if defined(BERTH_SHARED) && !defined(_WIN32)
+#define BERTH_API __attribute__((visibility("default")))
+#else
+#define BERTH_API
+#endif
+
+/* What plugins look up in the process; a module that has an allocator of its own in it hides it. */
+#if defined(BERTH_MODULE) || defined(_WIN32)
+#define BERTH_HOST_API
+#else
+#define BERTH_HOST_API __attribute__((visibility("default")))
+#endif
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* An instance: an opaque value, never an address to look at. A value is not used again in a process. */
+typedef struct berth_instance berth_instance;
+
+typedef enum {
+  BERTH_OK = 0,
+  BERTH_ERR_INVALID_ARGUMENT, /* a NULL, a size or a flag that no call can mean */
+  BERTH_ERR_OUT_OF_MEMORY,    /* the system refused to commit memory */
+  BERTH_ERR_ADDRESS_SPACE,    /* the system refused to reserve addresses */
+  BERTH_ERR_BUSY,             /* something is still in use; nothing was changed */
+  BERTH_ERR_STILL_MAPPED,     /* the module did not leave the process; its instance is kept */
+  BERTH_ERR_NOT_FOUND,        /* no such instance, file or symbol */
+  BERTH_ERR_UNSUPPORTED,      /* a newer caller asks for something this version does not know */
+  BERTH_ERR_LOAD,             /* the system's loader refused the module */
+  BERTH_ERR_ABI,              /* the plugin was built for another handle, or says nothing where it must */
+  BERTH_ERR_PLUGIN,           /* the plugin itself refused or threw */
+  BERTH_ERR_TIMEOUT,          /* the time given ran out; nothing was changed */
+  BERTH_ERR_DEFERRED          /* done, but the system kept the addresses for now; they are released later */
+} berth_status;
+
+enum {
+  BERTH_HARDENING_DEFAULT = 0, /* FAST in release builds of the library, CHECKED in debug builds */
+  BERTH_HARDENING_FAST,        /* what the pagemap tells for free: foreign and unknown pointers, large blocks */
+  BERTH_HARDENING_CHECKED,     /* each double free, interior free, size mismatch and corrupt link */
+  BERTH_HARDENING_GUARDED      /* CHECKED, and blocks against inaccessible pages */
+};
+
+enum { BERTH_HUGE_PAGES_AUTO = 0, BERTH_HUGE_PAGES_NEVER, BERTH_HUGE_PAGES_ALWAYS };
+
+/* For berth_instance_options.flags. */
+enum {
+  /* Reserve the span readable and writable without commit accounting (MAP_NORESERVE), so that growing costs no
+   * system call: for very many instances. Refused under strict overcommit and RLIMIT_DATA. */
+  BERTH_INSTANCE_NORESERVE = 1u << 0
+};
+
+/* What a plugin did wrong. */
+typedef enum {
+  BERTH_MISUSE_DOUBLE_FREE = 1,
+  BERTH_MISUSE_FOREIGN_FREE, /* a block of another instance */
+  BERTH_MISUSE_UNKNOWN_FREE, /* a block of no instance */
+  BERTH_MISUSE_INTERIOR_FREE,
+  BERTH_MISUSE_SIZE_MISMATCH,
+  BERTH_MISUSE_CORRUPTION
+} berth_misuse_kind;
+
+typedef struct {
+  uint32_t struct_size;
+  uint32_t kind;          /* berth_misuse_kind */
+  berth_instance* called; /* whose handle was called */
+  berth_instance* owner;  /* whose address it is, or NULL */
+  const void* address;    /* the value that was passed */
+  size_t size;            /* the size that was passed, 0 where the call has none */
+  const char* message;    /* one line, without a line break, that names the plugin(s), the call and the value */
+  const char* operation;  /* the function of the handle, e.g. "deallocate" */
+  const void* caller;     /* return address in the plugin */
+  const void* block;      /* the start of the block that the address lies in, or NULL */
+  size_t block_size;      /* its usable size, 0 where unknown */
+} berth_misuse;
+
+/* Runs on the offender's thread with no Berth lock held. It must return; it may call Berth, but not destroy the
+ * instances involved. Then the call is dropped: an allocation returns NULL, a free leaves the block as it is.
+ * Without a handler the message goes to the log and the process aborts. */
+typedef void (*berth_misuse_handler)(void* context, const berth_misuse* misuse);
+
+/* Runs on the allocating thread, with no Berth lock held, when `needed` bytes more would exceed the quota or the
+ * system refuses them. True: try once more. */
+typedef bool (*berth_pressure_handler)(void* context, berth_instance* instance, size_t needed);
+
+/* Receives one line at a time, without its line break. It may be called from any thread. */
+typedef void (*berth_log_handler)(void* context, const char* line);
+
+typedef struct {
+  uint32_t struct_size;
+  uint32_t hardening; /* BERTH_HARDENING_... */
+  const char* name;   /* copied, 63 bytes; NULL: "unnamed" */
+  size_t span_bytes;  /* address range; default: 64 GiB, less where many instances live; at least 1 MiB */
+  size_t quota_bytes; /* bound of committed_bytes; default: none */
+  berth_misuse_handler on_misuse;
+  void* on_misuse_context;
+  uint32_t huge_pages; /* BERTH_HUGE_PAGES_... */
+  uint32_t flags;      /* BERTH_INSTANCE_... */
+  size_t realtime_bytes;
+  uint32_t realtime_threads;
+  uint32_t reserved; /* zero */
+  void* user_data;
+  berth_pressure_handler on_pressure;
+  void* on_pressure_context;
+} berth_instance_options;
+
+/* Exact when the instance is quiet, else each number is one that was true a moment ago. */
+typedef struct {
+  uint32_t struct_size;
+  uint32_t threads;       /* thread caches in use */
+  size_t span_bytes;      /* address range reserved */
+  size_t committed_bytes; /* handed out or kept ready, with the instance's own books; whole pages */
+  size_t peak_committed_bytes;
+  size_t quota_bytes; /* 0: none */
+  size_t live_bytes;  /* usable bytes of live blocks */
+  size_t live_blocks;
+  uint64_t allocations;
+  uint64_t deallocations;
+  uint64_t remote_deallocations; /* of these, by another thread than the owner of the block */
+  uint64_t failed_allocations;
+} berth_instance_statistics;
+
+typedef struct {
+  uint32_t struct_size;
+  size_t live_blocks;    /* blocks that were never freed */
+  size_t live_bytes;     /* their usable bytes */
+  size_t returned_bytes; /* address range given back to the system; 0 if deferred */
+} berth_instance_report;
+
+/* The ledger: everything Berth has reserved in this process, over all instances. */
+typedef struct {
+  uint32_t struct_size;
+  uint32_t instances;
+  size_t reservations;
+  size_t reserved_bytes;
+  size_t committed_bytes;
+} berth_process_statistics;
+
+typedef struct {
+  uint32_t struct_size;
+  void* address;
+  size_t usable_size;
+} berth_block;
+
+/* False stops the visit. */
+typedef bool (*berth_block_visitor)(void* context, const berth_block* block);
+
+/* Makes an instance. NULL options: all defaults. On failure *out is NULL and nothing is left behind; the log says
+ * which value was refused. INVALID_ARGUMENT, UNSUPPORTED, ADDRESS_SPACE, OUT_OF_MEMORY, BUSY (32,767 instances live).
+ * [host] [any thread] */
+BERTH_API berth_status berth_instance_create(const berth_instance_options* options, berth_instance** out);
+
+/* Destroys an instance and releases its whole range, live blocks included. The report may be NULL. Other threads that
+ * have used the instance may live on; they hold nothing of it. NOT_FOUND if it is destroyed already, DEFERRED if the
+ * system refused to take the range back now (its memory is dropped; the range follows later). [host] [any thread] */
+BERTH_API berth_status berth_instance_destroy(berth_instance* instance, berth_instance_report* report);
+
+/* The handle to give to the plugin. It lies inside the span: berth_find_owner(handle) is the instance. NULL if the
+ * instance does not exist. [host] [any thread] [rt-safe] */
+BERTH_API berth_allocator* berth_instance_allocator(berth_instance* instance);
+
+/* Its name; valid until the instance is destroyed. "" if it does not exist. [host] [any thread] [rt-safe] */
+BERTH_API const char* berth_instance_name(const berth_instance* instance);
+
+/* Gives it another name, copied, 63 bytes. Messages that are composed meanwhile may show parts of both.
+ * [host] [any thread] */
+BERTH_API berth_status berth_instance_set_name(berth_instance* instance, const char* name);
+
+/* Its number, from 1, never used again in a process; 0 if it does not exist. [host] [any thread] [rt-safe] */
+BERTH_API uint64_t berth_instance_id(const berth_instance* instance);
+
+/* What the options gave. [host] [any thread] [rt-safe] */
+BERTH_API void* berth_instance_user_data(const berth_instance* instance);
+
+/* [host] [any thread] */
+BERTH_API berth_status berth_instance_stats(berth_instance* instance, berth_instance_statistics* out);
+
+/* Calls the visitor for each live block, in no order. Exact when the instance is quiet: no thread may allocate or free
+ * in it meanwhile, the visitor included. [host] */
+BERTH_API berth_status berth_instance_visit(berth_instance* instance, berth_block_visitor visitor, void* context);
+
+/* Gives empty memory back to the system now: what is free in the instance, in the calling thread's cache and in the
+ * caches of threads that have ended. [host] [any thread] */
+BERTH_API berth_status berth_instance_purge(berth_instance* instance);
+
+/* Sets the bound of committed_bytes; 0: none. A bound below what is committed refuses growth and takes nothing away.
+ * [host] [any thread] */
+BERTH_API berth_status berth_instance_set_quota(berth_instance* instance, size_t bytes);
+
+/* Whose address this is, interior pointers included; NULL: nobody's. O(1), lock-free; the answer stays valid while the
+ * block is known to live. [any thread] [signal-safe] */
+BERTH_API berth_instance* berth_find_owner(const void* address);
+
+/* The same as berth_instance_id of the owner; 0: nobody's. [any thread] [signal-safe] */
+BERTH_API uint64_t berth_find_owner_id(const void* address);
+
+/* Frees the block into the instance that owns it, whoever calls. False: it is not ours and was left alone.
+ * [any thread] */
+BERTH_API bool berth_free_if_owned(void* block);
+
+/* Describes an address in one line: the instance, the block, its size and, where it is known, whether it is live.
+ * Writes at most `size` bytes with the terminating zero and returns the length that the whole text has, as snprintf
+ * does. [any thread] [signal-safe] */
+BERTH_API size_t berth_describe(const void* address, char* text, size_t size);
+
+/* [any thread] */
+BERTH_API berth_status berth_process_stats(berth_process_statistics* out);
+
+/* Makes the calling thread's cache in an instance now, so that its first allocation need not. [any thread] */
+BERTH_API berth_status berth_thread_prepare(berth_instance* instance);
+
+/* Gives the calling thread's caches, in all instances, back now: other threads may inherit them. The thread gets new
+ * ones when it allocates again. [any thread] */
+BERTH_API void berth_thread_detach(void);
+
+/* The instance being loaded on the calling thread, else NULL. Hosts export it, so that a plugin's static constructors
+ * find their instance. [any thread] [plugin] */
+BERTH_HOST_API berth_allocator* berth_current_allocator(void);
+
+/* Makes an instance (NULL: none) the one being loaded on the calling thread and returns the previous one: for hosts
+ * with a loader of their own, around dlopen. [host] [any thread] */
+BERTH_API berth_instance* berth_set_current_instance(berth_instance* instance);
+
+/* Where messages go. NULL: standard error. [host] [any thread] */
+BERTH_API void berth_set_log(berth_log_handler handler, void* context);
+
+/* English, one phrase; never NULL. [any thread] */
+BERTH_API const char* berth_status_string(berth_status status);
+
+/* The version of the library, e.g. "0.1.0". [any thread] */
+BERTH_API const char* berth_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

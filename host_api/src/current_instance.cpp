@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The instance being loaded on a thread: set around the opening of a module, so that the module's static constructors
+// allocate from their own instance.
+#include "allocator/registry.hpp"
+#include "berth/instance.h"
+#include "handle.hpp"
+#include "instance_handle.hpp"
+
+namespace {
+
+// No destructor (law 4), constant-initialised.
+constinit thread_local berth::core::InstanceHandle current = berth::core::InstanceHandle::None;
+
+}  // namespace
+
+extern "C" {
+
+berth_allocator* berth_current_allocator(void) {
+  berth::core::Instance* instance = berth::core::registry::resolve(current);
+  return instance != nullptr ? berth::handle_of(*instance) : nullptr;
+}
+
+berth_instance* berth_set_current_instance(berth_instance* instance) {
+  berth_instance* previous = berth::to_pointer(current);
+  current = berth::to_handle(instance);
+  return previous;
+}
+
+}  // extern "C"

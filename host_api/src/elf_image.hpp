@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Reads a mapped ELF module's dynamic section, dynamic symbols and notes in place. Used under dl_iterate_phdr, whose
+// lock keeps the module mapped meanwhile.
+#pragma once
+
+#include <link.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "berth/allocator.h"
+
+namespace berth::detail {
+
+class ElfImage {
+ public:
+  explicit ElfImage(const dl_phdr_info& info) noexcept;
+
+  // The module was linked never to be unloaded (-z nodelete).
+  bool no_delete() const noexcept { return no_delete_; }
+  std::string_view soname() const noexcept { return soname_; }
+
+  // use(name, symbol) for each dynamic symbol until it returns false.
+  template <typename Use>
+  void for_each_symbol(Use use) const {
+    for (const ElfW(Sym) & symbol : symbols_) {
+      if (!use(text_at(symbol.st_name), symbol)) return;
+    }
+  }
+
+  // use(name) for each library that the module is linked with.
+  template <typename Use>
+  void for_each_needed(Use use) const {
+    for (const ElfW(Dyn) & entry : dynamic_) {
+      if (entry.d_tag == DT_NEEDED) use(std::string_view(text_at(entry.d_un.d_val)));
+    }
+  }
+
+  // The instance that the module's operator new uses (see plugin_new.cpp), nullptr if it has none.
+  const berth_allocator* plugin_new_handle() const noexcept;
+
+ private:
+  const void* address_of(ElfW(Addr) value) const noexcept;
+  const char* text_at(std::size_t offset) const noexcept {
+    return strings_ != nullptr && offset < strings_size_ ? strings_ + offset : "";
+  }
+  bool covers(std::uintptr_t address, std::size_t bytes) const noexcept;
+
+  std::uintptr_t base_;
+  std::span<const ElfW(Phdr)> segments_;
+  std::span<const ElfW(Dyn)> dynamic_;
+  std::span<const ElfW(Sym)> symbols_;
+  const char* strings_ = nullptr;
+  std::size_t strings_size_ = 0;
+  std::string_view soname_;
+  bool no_delete_ = false;
+};
+
+}  // namespace berth::detail

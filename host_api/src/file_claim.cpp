@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The list of claims.
+#include "file_claim.hpp"
+
+#include <mutex>
+
+namespace berth::detail {
+
+namespace {
+constinit std::mutex claims_mutex;
+constinit FileClaim* claims = nullptr;
+}  // namespace
+
+bool FileClaim::take(const FileIdentity& file) noexcept {
+  const std::lock_guard lock(claims_mutex);
+  for (const FileClaim* claim = claims; claim != nullptr; claim = claim->next_) {
+    if (claim->file_ == file) return false;
+  }
+  file_ = file;
+  next_ = claims;
+  claims = this;
+  held_ = true;
+  return true;
+}
+
+void FileClaim::release() noexcept {
+  if (!held_) return;
+  const std::lock_guard lock(claims_mutex);
+  for (FileClaim** link = &claims; *link != nullptr; link = &(*link)->next_) {
+    if (*link != this) continue;
+    *link = next_;
+    break;
+  }
+  held_ = false;
+}
+
+}  // namespace berth::detail

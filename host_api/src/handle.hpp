@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Handle: the struct of functions through which a plugin reaches its instance. It is the first thing in the instance.
+#pragma once
+
+#include "allocator/instance.hpp"
+#include "berth/allocator.h"
+
+namespace berth {
+
+static_assert(sizeof(berth_allocator) == core::kHandleBytes);
+static_assert(offsetof(core::Instance, handle) == 0);
+
+// What every instance's handle looks like.
+const berth_allocator& handle_image() noexcept;
+
+inline core::Instance& instance_of(berth_allocator* handle) noexcept {
+  return *reinterpret_cast<core::Instance*>(handle);
+}
+inline berth_allocator* handle_of(core::Instance& instance) noexcept {
+  return reinterpret_cast<berth_allocator*>(instance.handle);
+}
+
+}  // namespace berth

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The owner-aware operator delete of a host program. The host and libstdc++ free blocks that plugins allocated
+// (std::getline into a grown string, a vector handed over): each goes back to the instance it came from, every other
+// block to free(). operator new is here too, so that new and delete agree on malloc for tools that check.
+//
+// Each form is defined by the one that the standard says, and weak: a host that replaces some of the operators links,
+// and the others follow its own.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <new>
+
+#include "berth/instance.h"
+
+// clang links a sanitizer's runtime, with weak operators of its own, before everything else: there ours must be strong.
+#define BERTH_REPLACEABLE __attribute__((visibility("default"), weak))
+#if defined(__clang__) && defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#undef BERTH_REPLACEABLE
+#define BERTH_REPLACEABLE __attribute__((visibility("default")))
+#endif
+#endif
+
+// berth_find_owner_id for plugins, which find it by name in the executable. A name of its own, because a plugin that
+// contains a whole Berth must not bind its berth_find_owner_id to the host's.
+extern "C" __attribute__((visibility("default"))) std::uint64_t berth_host_find_owner_id(const void* address) noexcept {
+  return berth_find_owner_id(address);
+}
+
+namespace {
+
+void* allocate(std::size_t size, std::size_t alignment) noexcept {
+  if (alignment <= alignof(std::max_align_t)) return std::malloc(size == 0 ? 1 : size);
+  const std::size_t rounded = (size + alignment - 1) & ~(alignment - 1);
+  if (rounded < size) return nullptr;
+  return std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
+}
+
+void* allocate_or_throw(std::size_t size, std::size_t alignment) {
+  for (;;) {
+    if (void* block = allocate(size, alignment)) return block;
+    const std::new_handler handler = std::get_new_handler();
+    if (handler == nullptr) throw std::bad_alloc();
+    handler();
+  }
+}
+
+void release(void* block) noexcept {
+  if (block != nullptr && !berth_free_if_owned(block)) std::free(block);
+}
+
+template <typename Allocate>
+void* null_on_failure(Allocate allocate) noexcept {
+  try {
+    return allocate();
+  } catch (...) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+BERTH_REPLACEABLE void* operator new(std::size_t size) { return allocate_or_throw(size, 0); }
+BERTH_REPLACEABLE void* operator new[](std::size_t size) { return ::operator new(size); }
+BERTH_REPLACEABLE void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return null_on_failure([&] { return ::operator new(size); });
+}
+BERTH_REPLACEABLE void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return null_on_failure([&] { return ::operator new[](size); });
+}
+BERTH_REPLACEABLE void* operator new(std::size_t size, std::align_val_t alignment) {
+  return allocate_or_throw(size, static_cast<std::size_t>(alignment));
+}
+BERTH_REPLACEABLE void* operator new[](std::size_t size, std::align_val_t alignment) {
+  return ::operator new(size, alignment);
+}
+BERTH_REPLACEABLE void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return null_on_failure([&] { return ::operator new(size, alignment); });
+}
+BERTH_REPLACEABLE void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return null_on_failure([&] { return ::operator new[](size, alignment); });
+}
+
+BERTH_REPLACEABLE void operator delete(void* block) noexcept { release(block); }
+BERTH_REPLACEABLE void operator delete[](void* block) noexcept { ::operator delete(block); }
+BERTH_REPLACEABLE void operator delete(void* block, std::size_t) noexcept { ::operator delete(block); }
+BERTH_REPLACEABLE void operator delete[](void* block, std::size_t) noexcept { ::operator delete[](block); }
+BERTH_REPLACEABLE void operator delete(void* block, const std::nothrow_t&) noexcept { ::operator delete(block); }
+BERTH_REPLACEABLE void operator delete[](void* block, const std::nothrow_t&) noexcept { ::operator delete[](block); }
+BERTH_REPLACEABLE void operator delete(void* block, std::align_val_t) noexcept { release(block); }
+BERTH_REPLACEABLE void operator delete[](void* block, std::align_val_t alignment) noexcept {
+  ::operator delete(block, alignment);
+}
+BERTH_REPLACEABLE void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
+  ::operator delete(block, alignment);
+}
+BERTH_REPLACEABLE void operator delete[](void* block, std::size_t, std::align_val_t alignment) noexcept {
+  ::operator delete[](block, alignment);
+}
+BERTH_REPLACEABLE void operator delete(void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  ::operator delete(block, alignment);
+}
+BERTH_REPLACEABLE void operator delete[](void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  ::operator delete[](block, alignment);
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What the system's loader knows: which modules are mapped, which of them allocate from an instance, and why one that
+// was closed has not left. The questions are the platform's; this is their only interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "berth/allocator.h"
+#include "file_claim.hpp"
+
+namespace berth::detail {
+
+// A mapped module: where it is and what the loader calls it. The pair is unique while it is mapped.
+struct ModuleIdentity {
+  std::uintptr_t base = 0;
+  std::string name;
+};
+
+// Nothing if there is no such file.
+std::optional<FileIdentity> identify_file(const std::filesystem::path& path) noexcept;
+
+// The module behind the loader's handle. Nothing if it is the program itself, or not among the modules that this
+// interface can see (dlmopen): then nobody could tell when it has left.
+std::optional<ModuleIdentity> identify_module(void* native_handle);
+
+// Whether opening this file would give a module that is mapped already. Asked of the loader itself, whose idea of "the
+// same file" goes by the path it was given as well as by what is on the disk now.
+bool is_loaded(const std::filesystem::path& path) noexcept;
+
+// False for an identity that was never filled.
+bool is_mapped(const ModuleIdentity& module) noexcept;
+
+// A mapped module whose operator new (berth::plugin_new) allocates from this instance. A plugin's own dependencies
+// may: they were loaded with it.
+std::optional<ModuleIdentity> find_user(const berth_allocator* instance);
+
+// The address of a symbol, nullptr if there is none. `own`: in the module itself, not in its dependencies.
+void* find_symbol_address(void* native_handle, const char* name) noexcept;
+void* find_own_symbol_address(void* native_handle, const ModuleIdentity& module, const char* name) noexcept;
+
+// The size that the module's symbol table gives for the object at an address, 0 if it gives none.
+std::size_t symbol_size(const void* address) noexcept;
+
+// Why a module that was closed is still mapped, as a phrase that continues "it is still mapped: ".
+std::string why_still_mapped(const ModuleIdentity& module);
+
+// Gives the loader an occasion to unmap a module that nothing holds any more: it does not look by itself when the last
+// thread with thread_local objects of the module ends.
+void prompt_unmapping(const ModuleIdentity& module) noexcept;
+
+void close_handle(void* native_handle) noexcept;
+
+// What the loader said about the calling thread's last failed call.
+std::string last_loader_error();
+
+// A C++ name as in the source, anything else as it is.
+std::string demangle(const char* name);
+
+}  // namespace berth::detail

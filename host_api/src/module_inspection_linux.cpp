@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// module_inspection.hpp for glibc's loader. dl_iterate_phdr walks the modules under the loader's own lock.
+#include <cxxabi.h>
+#include <dlfcn.h>
+#include <link.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string_view>
+
+#include "elf_image.hpp"
+#include "module_inspection.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+// use(info) for each module until it returns true; whether one did.
+template <typename Use>
+bool any_module(Use use) {
+  struct Call {
+    Use& use;
+    std::exception_ptr failure;
+  } call{use, nullptr};
+  const int found = ::dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* context) -> int {
+        auto* inner = static_cast<Call*>(context);
+        try {
+          return inner->use(static_cast<const dl_phdr_info&>(*info)) ? 1 : 0;
+        } catch (...) {  // not through the C library's frame, which holds a lock
+          inner->failure = std::current_exception();
+          return -1;
+        }
+      },
+      &call);
+  if (call.failure) std::rethrow_exception(call.failure);
+  return found != 0;
+}
+
+bool matches(const dl_phdr_info& info, const ModuleIdentity& module) noexcept {
+  return info.dlpi_addr == module.base && module.name == info.dlpi_name;
+}
+
+std::string file_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
+
+// What one module's own image tells about why it stays; empty: nothing.
+std::string reason_in(const ElfImage& image) {
+  if (image.no_delete()) return "it was linked with -z nodelete (DF_1_NODELETE)";
+  constexpr std::size_t kNamed = 3;
+  std::size_t count = 0;
+  std::string names;
+  image.for_each_symbol([&](const char* name, const ElfW(Sym) & symbol) {
+    if (ELF64_ST_BIND(symbol.st_info) != STB_GNU_UNIQUE || symbol.st_shndx == SHN_UNDEF) return true;
+    if (count++ < kNamed) names += (names.empty() ? "" : ", ") + demangle(name);
+    return true;
+  });
+  if (count == 0) return {};
+  if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
+  return "GNU_UNIQUE symbols pin it for ever: " + names + " (compile it with -fno-gnu-unique)";
+}
+
+bool uses_thread_exit(const ElfImage& image) {
+  bool found = false;
+  image.for_each_symbol([&](const char* name, const ElfW(Sym) & symbol) {
+    found = symbol.st_shndx == SHN_UNDEF && (std::strcmp(name, "__cxa_thread_atexit") == 0 ||
+                                             std::strcmp(name, "__cxa_thread_atexit_impl") == 0);
+    return !found;
+  });
+  return found;
+}
+
+}  // namespace
+
+std::optional<FileIdentity> identify_file(const std::filesystem::path& path) noexcept {
+  struct stat status;
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileIdentity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+}
+
+std::optional<ModuleIdentity> identify_module(void* native_handle) {
+  link_map* map = nullptr;
+  if (::dlinfo(native_handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return std::nullopt;
+  ModuleIdentity module{map->l_addr, map->l_name};
+  if (module.name.empty() || !is_mapped(module)) return std::nullopt;
+  return module;
+}
+
+bool is_loaded(const std::filesystem::path& path) noexcept {
+  void* const handle = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (handle != nullptr) ::dlclose(handle);
+  return handle != nullptr;
+}
+
+bool is_mapped(const ModuleIdentity& module) noexcept {
+  if (module.name.empty()) return false;
+  return any_module([&](const dl_phdr_info& info) { return matches(info, module); });
+}
+
+std::optional<ModuleIdentity> find_user(const berth_allocator* instance) {
+  std::optional<ModuleIdentity> user;
+  any_module([&](const dl_phdr_info& info) {
+    if (ElfImage(info).plugin_new_handle() != instance) return false;
+    user = ModuleIdentity{info.dlpi_addr, info.dlpi_name};
+    return true;
+  });
+  return user;
+}
+
+void* find_symbol_address(void* native_handle, const char* name) noexcept { return ::dlsym(native_handle, name); }
+
+void* find_own_symbol_address(void* native_handle, const ModuleIdentity& module, const char* name) noexcept {
+  void* const address = ::dlsym(native_handle, name);
+  Dl_info info;
+  void* map = nullptr;
+  if (address == nullptr || ::dladdr1(address, &info, &map, RTLD_DL_LINKMAP) == 0) return nullptr;
+  return static_cast<const link_map*>(map)->l_addr == module.base ? address : nullptr;
+}
+
+std::size_t symbol_size(const void* address) noexcept {
+  Dl_info info;
+  void* symbol = nullptr;
+  if (::dladdr1(address, &info, &symbol, RTLD_DL_SYMENT) == 0 || symbol == nullptr) return 0;
+  return info.dli_saddr == address ? static_cast<const ElfW(Sym)*>(symbol)->st_size : 0;
+}
+
+std::string why_still_mapped(const ModuleIdentity& module) {
+  std::string reason;
+  std::string soname = file_name(module.name);
+  bool thread_exit = false;
+  any_module([&](const dl_phdr_info& info) {
+    if (!matches(info, module)) return false;
+    const ElfImage image(info);
+    reason = reason_in(image);
+    thread_exit = uses_thread_exit(image);
+    if (!image.soname().empty()) soname = image.soname();
+    return true;
+  });
+  if (!reason.empty()) return reason;
+  any_module([&](const dl_phdr_info& info) {
+    ElfImage(info).for_each_needed([&](std::string_view needed) {
+      if (needed == soname) reason = "another module needs it: " + file_name(info.dlpi_name);
+    });
+    return !reason.empty();
+  });
+  if (!reason.empty()) return reason;
+  if (thread_exit) {
+    return "a thread that has used its thread_local objects is still alive, or somebody else has opened it too";
+  }
+  return "another open reference: somebody else has opened it too, or another module is bound to its symbols";
+}
+
+void prompt_unmapping(const ModuleIdentity& module) noexcept {
+  if (void* handle = ::dlopen(module.name.c_str(), RTLD_LAZY | RTLD_NOLOAD)) ::dlclose(handle);
+}
+
+void close_handle(void* native_handle) noexcept { ::dlclose(native_handle); }
+
+std::string last_loader_error() {
+  const char* text = ::dlerror();
+  return text != nullptr ? text : "the loader gives no reason";
+}
+
+std::string demangle(const char* name) {
+  int status = 0;
+  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status),
+                                                         &std::free);
+  return status == 0 && text != nullptr ? text.get() : name;
+}
+
+}  // namespace berth::detail

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Calls into a plugin's berth_attach and berth_detach, which may throw whatever they like.
+#pragma once
+
+#include <string>
+
+#include "berth/instance.h"
+
+namespace berth::detail {
+
+// Makes an instance the one being loaded on this thread, and the previous one again at the end.
+class CurrentInstance {
+ public:
+  explicit CurrentInstance(berth_instance* instance) noexcept : previous_(berth_set_current_instance(instance)) {}
+  CurrentInstance(const CurrentInstance&) = delete;
+  CurrentInstance& operator=(const CurrentInstance&) = delete;
+  ~CurrentInstance() { berth_set_current_instance(previous_); }
+
+ private:
+  berth_instance* previous_;
+};
+
+// Each returns what went wrong, empty if nothing did. What the plugin threw is destroyed before they return: its type
+// may live in the plugin.
+std::string call_attach(int (*attach)(berth_allocator*), berth_allocator* allocator) noexcept;
+std::string call_detach(void (*detach)()) noexcept;
+
+}  // namespace berth::detail

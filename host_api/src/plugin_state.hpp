@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What the host knows of one plugin, and the list of those that could not be unloaded. Shared by the Plugin, its
+// imports and leases, and by the Host's list once the Plugin is gone.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "berth/host.hpp"
+#include "file_claim.hpp"
+#include "hold_count.hpp"
+#include "module_loader.hpp"
+
+namespace berth::detail {
+
+class ZombieList;
+
+struct PluginState {
+  // Where the plugin goes if it cannot be unloaded.
+  std::shared_ptr<ZombieList> zombies;
+
+  std::filesystem::path path;
+  std::string name;
+  berth_instance* instance = nullptr;
+  berth_allocator* allocator = nullptr;
+  Module module;
+  FileClaim claim;
+  HoldCount holds;
+  bool attached = false;  // berth_attach has run (or there is none): berth_detach is due
+  std::string cause;      // why it is a zombie
+
+  std::shared_ptr<PluginState> next;  // in a ZombieList
+};
+
+// Plugins whose module is still mapped or still held. A list through the plugins themselves, so that adding one cannot
+// fail. The mutex is never held while a plugin's code or the loader runs.
+class ZombieList {
+ public:
+  constexpr ZombieList() = default;
+
+  // After end(): kept until the process ends.
+  void add(std::shared_ptr<PluginState> plugin) noexcept;
+  // All of them, as a list through `next`; they are counted on until gone() or put_back().
+  std::shared_ptr<PluginState> take_all() noexcept;
+  void put_back(std::shared_ptr<PluginState> plugin) noexcept;
+  void gone() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
+  std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
+
+  // The Host has ended: nobody reaps this list any more.
+  void end() noexcept;
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<PluginState> first_;
+  std::atomic<std::size_t> count_ = 0;
+  bool ended_ = false;
+};
+
+// "name (path)", or the name alone where it says the same.
+std::string display_name(const PluginState& plugin);
+
+}  // namespace berth::detail

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The steps of the teardown protocol (DESIGN.md, "Life of a plugin"). No lock is held in any of them.
+#include "teardown.hpp"
+
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "plugin_call.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr const char* kCauseUnknown = "out of memory";  // short enough to need none
+
+void detach(PluginState& plugin, UnloadReport& report) noexcept {
+  if (!std::exchange(plugin.attached, false)) return;
+  if (void* function = plugin.module.own_symbol("berth_detach")) {
+    report.detach_error = call_detach(reinterpret_cast<void (*)()>(function));
+  }
+}
+
+// Whether code that may use the instance is still mapped; if so, plugin.cause names the reason.
+bool still_mapped(PluginState& plugin) noexcept {
+  try {
+    if (is_mapped(plugin.module.identity())) {
+      plugin.cause = why_still_mapped(plugin.module.identity());
+      return true;
+    }
+    if (const std::optional<ModuleIdentity> user = find_user(plugin.allocator)) {
+      plugin.cause = user->name + ", which allocates from the same instance: " + why_still_mapped(*user);
+      return true;
+    }
+    return false;
+  } catch (...) {
+    plugin.cause = kCauseUnknown;
+    return true;
+  }
+}
+
+// A dependency that allocates from the instance may wait for the same prompt as the plugin.
+void prompt_users(const berth_allocator* allocator) noexcept {
+  try {
+    if (const std::optional<ModuleIdentity> user = find_user(allocator)) prompt_unmapping(*user);
+  } catch (...) {  // out of memory: the next reap asks again
+  }
+}
+
+// The module was closed. True: it has left, and the instance is destroyed.
+bool finish(PluginState& plugin, UnloadReport& report) noexcept {
+  if (still_mapped(plugin)) return false;
+  plugin.cause.clear();
+  berth_instance_report freed{};
+  freed.struct_size = sizeof(freed);
+  report.status = berth_instance_destroy(plugin.instance, &freed);
+  plugin.claim.release();
+  report.outcome = UnloadReport::Outcome::Destroyed;
+  report.live_blocks = freed.live_blocks;
+  report.live_bytes = freed.live_bytes;
+  report.returned_bytes = freed.returned_bytes;
+  return true;
+}
+
+void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
+  report.outcome = UnloadReport::Outcome::Zombie;
+  report.status = BERTH_ERR_STILL_MAPPED;
+  berth_instance_statistics statistics{};
+  statistics.struct_size = sizeof(statistics);
+  if (berth_instance_stats(plugin.instance, &statistics) == BERTH_OK) {
+    report.live_blocks = statistics.live_blocks;
+    report.live_bytes = statistics.live_bytes;
+  }
+  try {
+    report.cause = plugin.cause;
+  } catch (...) {
+    report.cause = kCauseUnknown;
+  }
+}
+
+void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
+  try {
+    report.plugin = plugin.name;
+  } catch (...) {
+    report.plugin.clear();
+  }
+}
+
+}  // namespace
+
+UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
+  const Clock::time_point start = Clock::now();
+  UnloadReport report;
+  name_report(*plugin, report);
+  detach(*plugin, report);
+  plugin->module.close();
+  if (!finish(*plugin, report)) {
+    report_zombie(*plugin, report);
+    ZombieList& zombies = *plugin->zombies;
+    zombies.add(std::move(plugin));
+  }
+  report.time_taken = Clock::now() - start;
+  return report;
+}
+
+bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
+  const Clock::time_point start = Clock::now();
+  name_report(plugin, report);
+  if (plugin.module.is_open()) {  // its Plugin was destroyed while an import or a lease held it
+    if (!plugin.holds.close()) return false;
+    detach(plugin, report);
+    plugin.module.close();
+  } else {
+    prompt_unmapping(plugin.module.identity());
+    prompt_users(plugin.allocator);
+  }
+  const bool gone = finish(plugin, report);
+  report.time_taken = Clock::now() - start;
+  return gone;
+}
+
+void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
+  plugin->module.close();
+  UnloadReport report;
+  if (finish(*plugin, report)) return;
+  try {
+    error = Error(error.status(), error.plugin(),
+                  error.text() + "; its instance is kept, since the module is still mapped: " + plugin->cause);
+  } catch (...) {  // out of memory: the error as it was
+  }
+  ZombieList& zombies = *plugin->zombies;
+  zombies.add(std::move(plugin));
+}
+
+}  // namespace berth::detail

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The teardown protocol: detach, close, verify that the module has left, destroy the instance. An instance is never
+// destroyed while a module that may use it is mapped.
+#pragma once
+
+#include <memory>
+
+#include "berth/host.hpp"
+#include "plugin_state.hpp"
+
+namespace berth::detail {
+
+// Unloads a plugin whose door (HoldCount) the caller has closed. Cannot fail: what is still mapped becomes a zombie.
+UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;
+
+// Tries again on one that ZombieList::take_all() gave. True: it is gone, `report` tells how.
+bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept;
+
+// Undoes a load that failed with `error` after the module was opened, and adds to its text if something stays.
+void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept;
+
+}  // namespace berth::detail

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) the Berth authors
+ *
+ * The layout of every struct of version 1 as a 64-bit compiler must see it, from C99 and from C++ alike. A line that
+ * no longer compiles is an ABI break: structs only grow at their end. */
+#ifndef BERTH_TESTS_ABI_LAYOUT_H
+#define BERTH_TESTS_ABI_LAYOUT_H
+
+#include <stddef.h>
+
+#include "berth/allocator.h"
+#include "berth/instance.h"
+#include "berth/plugin.h"
+
+#if defined(__cplusplus)
+#define PIN(what, condition) static_assert(condition, #what)
+#elif defined(__STDC_VERSION__) && __STDC_VERSION__ >= 201112L
+#define PIN(what, condition) _Static_assert(condition, #what)
+#else
+#define PIN(what, condition) typedef char pinned_##what[(condition) ? 1 : -1]
+#endif
+
+#define PIN_MEMBER(type, member, offset, bytes) \
+  PIN(type##_##member, offsetof(type, member) == (offset) && sizeof(((type*)0)->member) == (bytes))
+#define PIN_SIZE(type, bytes) PIN(type##_grew_only, sizeof(type) >= (bytes))
+
+#if UINTPTR_MAX == UINT64_MAX
+
+PIN_MEMBER(berth_allocator, struct_size, 0, 4);
+PIN_MEMBER(berth_allocator, abi, 4, 4);
+PIN_MEMBER(berth_allocator, allocate, 8, 8);
+PIN_MEMBER(berth_allocator, allocate_zeroed, 16, 8);
+PIN_MEMBER(berth_allocator, allocate_aligned, 24, 8);
+PIN_MEMBER(berth_allocator, reallocate, 32, 8);
+PIN_MEMBER(berth_allocator, deallocate, 40, 8);
+PIN_MEMBER(berth_allocator, deallocate_sized, 48, 8);
+PIN_MEMBER(berth_allocator, usable_size, 56, 8);
+PIN_MEMBER(berth_allocator, owns, 64, 8);
+PIN_SIZE(berth_allocator, 72);
+
+PIN_MEMBER(berth_plugin_info, struct_size, 0, 4);
+PIN_MEMBER(berth_plugin_info, abi, 4, 4);
+PIN_MEMBER(berth_plugin_info, name, 8, 8);
+PIN_SIZE(berth_plugin_info, 16);
+
+PIN_MEMBER(berth_instance_options, struct_size, 0, 4);
+PIN_MEMBER(berth_instance_options, hardening, 4, 4);
+PIN_MEMBER(berth_instance_options, name, 8, 8);
+PIN_MEMBER(berth_instance_options, span_bytes, 16, 8);
+PIN_MEMBER(berth_instance_options, quota_bytes, 24, 8);
+PIN_MEMBER(berth_instance_options, on_misuse, 32, 8);
+PIN_MEMBER(berth_instance_options, on_misuse_context, 40, 8);
+PIN_MEMBER(berth_instance_options, huge_pages, 48, 4);
+PIN_MEMBER(berth_instance_options, flags, 52, 4);
+PIN_MEMBER(berth_instance_options, realtime_bytes, 56, 8);
+PIN_MEMBER(berth_instance_options, realtime_threads, 64, 4);
+PIN_MEMBER(berth_instance_options, reserved, 68, 4);
+PIN_MEMBER(berth_instance_options, user_data, 72, 8);
+PIN_MEMBER(berth_instance_options, on_pressure, 80, 8);
+PIN_MEMBER(berth_instance_options, on_pressure_context, 88, 8);
+PIN_SIZE(berth_instance_options, 96);
+
+PIN_MEMBER(berth_instance_statistics, struct_size, 0, 4);
+PIN_MEMBER(berth_instance_statistics, threads, 4, 4);
+PIN_MEMBER(berth_instance_statistics, span_bytes, 8, 8);
+PIN_MEMBER(berth_instance_statistics, committed_bytes, 16, 8);
+PIN_MEMBER(berth_instance_statistics, peak_committed_bytes, 24, 8);
+PIN_MEMBER(berth_instance_statistics, quota_bytes, 32, 8);
+PIN_MEMBER(berth_instance_statistics, live_bytes, 40, 8);
+PIN_MEMBER(berth_instance_statistics, live_blocks, 48, 8);
+PIN_MEMBER(berth_instance_statistics, allocations, 56, 8);
+PIN_MEMBER(berth_instance_statistics, deallocations, 64, 8);
+PIN_MEMBER(berth_instance_statistics, remote_deallocations, 72, 8);
+PIN_MEMBER(berth_instance_statistics, failed_allocations, 80, 8);
+PIN_SIZE(berth_instance_statistics, 88);
+
+PIN_MEMBER(berth_instance_report, struct_size, 0, 4);
+PIN_MEMBER(berth_instance_report, live_blocks, 8, 8);
+PIN_MEMBER(berth_instance_report, live_bytes, 16, 8);
+PIN_MEMBER(berth_instance_report, returned_bytes, 24, 8);
+PIN_SIZE(berth_instance_report, 32);
+
+PIN_MEMBER(berth_process_statistics, struct_size, 0, 4);
+PIN_MEMBER(berth_process_statistics, instances, 4, 4);
+PIN_MEMBER(berth_process_statistics, reservations, 8, 8);
+PIN_MEMBER(berth_process_statistics, reserved_bytes, 16, 8);
+PIN_MEMBER(berth_process_statistics, committed_bytes, 24, 8);
+PIN_SIZE(berth_process_statistics, 32);
+
+PIN_MEMBER(berth_block, struct_size, 0, 4);
+PIN_MEMBER(berth_block, address, 8, 8);
+PIN_MEMBER(berth_block, usable_size, 16, 8);
+PIN_SIZE(berth_block, 24);
+
+PIN_MEMBER(berth_misuse, struct_size, 0, 4);
+PIN_MEMBER(berth_misuse, kind, 4, 4);
+PIN_MEMBER(berth_misuse, called, 8, 8);
+PIN_MEMBER(berth_misuse, owner, 16, 8);
+PIN_MEMBER(berth_misuse, address, 24, 8);
+PIN_MEMBER(berth_misuse, size, 32, 8);
+PIN_MEMBER(berth_misuse, message, 40, 8);
+PIN_MEMBER(berth_misuse, operation, 48, 8);
+PIN_MEMBER(berth_misuse, caller, 56, 8);
+PIN_MEMBER(berth_misuse, block, 64, 8);
+PIN_MEMBER(berth_misuse, block_size, 72, 8);
+PIN_SIZE(berth_misuse, 80);
+
+#endif
+
+PIN(abi_version, BERTH_ALLOCATOR_ABI == 1u);
+
+PIN(status_ok, BERTH_OK == 0);
+PIN(status_invalid_argument, BERTH_ERR_INVALID_ARGUMENT == 1);
+PIN(status_out_of_memory, BERTH_ERR_OUT_OF_MEMORY == 2);
+PIN(status_address_space, BERTH_ERR_ADDRESS_SPACE == 3);
+PIN(status_busy, BERTH_ERR_BUSY == 4);
+PIN(status_still_mapped, BERTH_ERR_STILL_MAPPED == 5);
+PIN(status_not_found, BERTH_ERR_NOT_FOUND == 6);
+PIN(status_unsupported, BERTH_ERR_UNSUPPORTED == 7);
+PIN(status_load, BERTH_ERR_LOAD == 8);
+PIN(status_abi, BERTH_ERR_ABI == 9);
+PIN(status_plugin, BERTH_ERR_PLUGIN == 10);
+PIN(status_timeout, BERTH_ERR_TIMEOUT == 11);
+PIN(status_deferred, BERTH_ERR_DEFERRED == 12);
+
+PIN(hardening_default, BERTH_HARDENING_DEFAULT == 0);
+PIN(hardening_fast, BERTH_HARDENING_FAST == 1);
+PIN(hardening_checked, BERTH_HARDENING_CHECKED == 2);
+PIN(hardening_guarded, BERTH_HARDENING_GUARDED == 3);
+
+PIN(huge_pages_auto, BERTH_HUGE_PAGES_AUTO == 0);
+PIN(huge_pages_never, BERTH_HUGE_PAGES_NEVER == 1);
+PIN(huge_pages_always, BERTH_HUGE_PAGES_ALWAYS == 2);
+
+PIN(misuse_double_free, BERTH_MISUSE_DOUBLE_FREE == 1);
+PIN(misuse_foreign_free, BERTH_MISUSE_FOREIGN_FREE == 2);
+PIN(misuse_unknown_free, BERTH_MISUSE_UNKNOWN_FREE == 3);
+PIN(misuse_interior_free, BERTH_MISUSE_INTERIOR_FREE == 4);
+PIN(misuse_size_mismatch, BERTH_MISUSE_SIZE_MISMATCH == 5);
+PIN(misuse_corruption, BERTH_MISUSE_CORRUPTION == 6);
+
+#endif

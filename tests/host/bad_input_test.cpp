@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Bad modules and bad plugins: each is refused with a status and a text that names plugin and cause, nothing is left
+// of it, and the same Host loads a good one afterwards.
+#include <cstring>
+
+#include "host_fixtures.hpp"
+#include "support/catch.hpp"
+
+using namespace berth::test;
+
+namespace {
+
+struct BadInput {
+  const char* file;
+  berth_status status;
+  const char* cause;
+  bool require_plugin_info = false;
+};
+
+const BadInput kBadInputs[] = {
+    {"no_such_file", BERTH_ERR_NOT_FOUND, "No such file"},
+    {"not_a_module", BERTH_ERR_LOAD, "file too short|invalid ELF header"},
+    {"empty", BERTH_ERR_LOAD, "file too short"},
+    {"wrong_architecture", BERTH_ERR_LOAD, "ELF file's|wrong ELF|cannot open shared object"},
+    {"undefined_symbol", BERTH_ERR_LOAD, "berth_fixture_defined_nowhere"},
+    {"plain", BERTH_ERR_ABI, "no berth_plugin", true},
+    {"wrong_abi", BERTH_ERR_ABI, "abi is 999"},
+    {"older_info", BERTH_ERR_ABI, "struct_size is 4"},
+    {"nonsense_info", BERTH_ERR_ABI, "struct_size is 4294967280"},
+    {"unknown_fields", BERTH_ERR_UNSUPPORTED, "fields that this host does not know"},
+    {"nameless_info", BERTH_ERR_ABI, "name is NULL"},
+    {"attach_fails", BERTH_ERR_PLUGIN, "berth_attach returned 7"},
+    {"attach_throws", BERTH_ERR_PLUGIN, "std::runtime_error: no licence"},
+    {"attach_throws_own", BERTH_ERR_PLUGIN, "StrangeFailure: strange failure"},
+    {"attach_throws_number", BERTH_ERR_PLUGIN, "type int"},
+};
+
+// One of the alternatives, which `|` separates: the loader's words differ between versions.
+bool names_cause(const std::string& text, std::string causes) {
+  causes += '|';
+  for (std::size_t at = 0, end; (end = causes.find('|', at)) != std::string::npos; at = end + 1) {
+    if (contains(text, causes.substr(at, end - at))) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("bad plugins are refused, named, and leave nothing") {
+  berth::Host host;
+  for (const BadInput& bad : kBadInputs) {
+    CAPTURE(bad.file);
+    const berth_process_statistics before = ledger();
+    berth::LoadOptions options;
+    options.require_plugin_info = bad.require_plugin_info;
+    berth::Error error;
+    const berth::Plugin refused = host.load(fixture(bad.file), options, error);
+
+    CAPTURE(error.text());
+    CHECK_FALSE(refused);
+    CHECK(error.status() == bad.status);
+    CHECK(names_cause(error.text(), bad.cause));
+    CHECK(contains(error.text(), fixture(bad.file).string()));
+    CHECK_FALSE(error.plugin().empty());
+    CHECK(contains(error.text(), error.plugin()));
+    CHECK(same(ledger(), before));
+    CHECK_FALSE(is_mapped(bad.file));
+    CHECK(host.zombies() == 0);
+    CHECK(berth_current_allocator() == nullptr);
+
+    CHECK_THROWS_AS(host.load(fixture(bad.file), options), berth::Error);
+    berth::Plugin good = host.load(fixture("minimal"));
+    CHECK(good.import<int(int, int)>("minimal_add")(2, 3) == 5);
+    CHECK(host.unload(std::move(good)).outcome == berth::UnloadReport::Outcome::Destroyed);
+    CHECK(same(ledger(), before));
+  }
+}
+
+TEST_CASE("a folder, an empty path and the program itself are no plugins") {
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  berth::Error error;
+  CHECK_FALSE(host.load(BERTH_FIXTURES, {}, error));
+  CHECK(error.status() == BERTH_ERR_LOAD);
+  CHECK_FALSE(host.load("", {}, error));
+  CHECK(error.status() == BERTH_ERR_NOT_FOUND);
+  CHECK_FALSE(host.load("/proc/self/exe", {}, error));
+  CHECK(error.status() == BERTH_ERR_LOAD);
+  CHECK_FALSE(host.load(std::filesystem::read_symlink("/proc/self/exe"), {}, error));
+  CHECK(error.status() == BERTH_ERR_LOAD);
+  CHECK(same(ledger(), before));
+}
+
+TEST_CASE("absurd options are refused before the module is opened") {
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  berth::Error error;
+  berth::LoadOptions options;
+  options.span_bytes = 1;
+  CHECK_FALSE(host.load(fixture("minimal"), options, error));
+  CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
+  CHECK(contains(error.text(), "minimal"));
+  options.span_bytes = ~std::size_t{0};
+  CHECK_FALSE(host.load(fixture("minimal"), options, error));
+  CHECK(error);
+  CHECK(same(ledger(), before));
+  CHECK_FALSE(is_mapped("minimal"));
+}
+
+TEST_CASE("a newer berth_plugin whose unknown fields are zero is accepted") {
+  berth::Host host;
+  berth::Plugin plugin = host.load(fixture("newer_info"));
+  CHECK(plugin.name() == "newer");
+}
+
+TEST_CASE("an empty Plugin answers, and is nobody's") {
+  berth::Host host;
+  berth::Plugin empty;
+  berth::Error error;
+  CHECK_FALSE(empty);
+  CHECK(empty.instance() == nullptr);
+  CHECK(empty.allocator() == nullptr);
+  CHECK(empty.path().empty());
+  CHECK(empty.name().empty());
+  CHECK_FALSE(empty.lease());
+  CHECK(empty.symbol<int()>("anything", error) == nullptr);
+  CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
+  CHECK_FALSE(empty.import<int()>("anything", error));
+  CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
+  const berth::UnloadReport report = host.unload(std::move(empty), error);
+  CHECK(report.outcome == berth::UnloadReport::Outcome::Refused);
+  CHECK(report.status == BERTH_ERR_INVALID_ARGUMENT);
+}

@@ -1,0 +1,321 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The operations of a round and what the contract lets each of them do.
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include "round.hpp"
+#include "subject.hpp"
+
+namespace property {
+
+namespace {
+
+constexpr std::size_t kKiB = 1024;
+constexpr std::size_t kMiB = 1024 * kKiB;
+constexpr std::size_t kLarge = 2 * kMiB;  // a block of so many bytes is a large one, whatever the design of the rest
+constexpr int kErrnoMark = 4711;
+
+berth_instance_statistics statistics_of(berth_instance* instance) {
+  berth_instance_statistics now{};
+  now.struct_size = sizeof(now);
+  const berth_status status = berth_instance_stats(instance, &now);
+  if (status != BERTH_OK) fail("stats: ", berth_status_string(status));
+  return now;
+}
+
+bool all_zero(const unsigned char* bytes, std::size_t size) {
+  return size == 0 || (bytes[0] == 0 && std::memcmp(bytes, bytes + 1, size - 1) == 0);
+}
+
+}  // namespace
+
+std::size_t Round::random_size() {
+  const std::uint64_t kind = below(1000);
+  if (kind < 20) return below(2);
+  if (kind < 700) return below(std::uint64_t{1} << (3 + below(8)));
+  if (kind < 930) return below(16 * kKiB);
+  if (kind < 985) return below(256 * kKiB);
+  if (kind < 998) return below(2 * kMiB);
+  return below(12 * kMiB);
+}
+
+std::size_t Round::random_alignment() { return std::size_t{1} << below(one_in(10) ? 22 : 13); }
+
+// Checks a new block against everything the contract says of it, fills it and gives it to the model.
+void Round::place(Subject& subject, Block block, bool zeroed) {
+  const auto address = reinterpret_cast<std::uintptr_t>(block.address);
+  const std::size_t alignment = block.alignment != 0 ? block.alignment : block.size <= 8 ? 8 : 16;
+  if (address % alignment != 0) fail("a block at ", address, " is not aligned to ", alignment);
+  block.usable = berth_usable_size(subject.handle, block.address);
+  if (block.usable < block.size) fail("usable size ", block.usable, " of a block of ", block.size);
+  classes_.observe(block.alignment, block.size, block.usable);
+  if (zeroed && !all_zero(block.address, block.size)) fail("a zeroed block of ", block.size, " is not zero");
+  if (berth_find_owner(block.address) != subject.instance) fail("a new block has another owner");
+  if (berth_find_owner(block.address + block.usable - 1) != subject.instance) fail("a new block leaves its span");
+  block.pattern = random_();
+  write_pattern(block);
+  subject.model.add(block);
+}
+
+// An allocation failed: was there a reason?
+void Round::expect_refusal(Subject& subject, std::size_t alignment, std::size_t size, int error) {
+  if (error != ENOMEM) fail("an allocation failed with errno ", error);
+  subject.model.note_failure();
+  const auto now = statistics_of(subject.instance);
+  const std::size_t bound = subject.quota != 0 ? std::min(subject.quota, now.span_bytes) : now.span_bytes;
+  // What fragmentation may cost at most before a refusal is a defect: the spans are eight times the live bytes.
+  const std::size_t room = bound > now.committed_bytes ? bound - now.committed_bytes : 0;
+  if (room > size + size / 8 + alignment + kMiB) {
+    fail("size ", size, " was refused with ", now.committed_bytes, " committed of ", bound);
+  }
+}
+
+void Round::allocate(Subject& subject) {
+  Block block;
+  const std::uint64_t kind = below(10);
+  block.size = random_size();
+  std::size_t count = 1;
+  if (kind < 2) count = one_in(2) ? 1 : 1 + below(7);
+  const std::size_t element = block.size / count;
+  if (kind < 2) block.size = element * count;
+  if (kind == 2) block.alignment = random_alignment();
+  note((kind < 2 ? "calloc " : kind == 2 ? "aligned " : "malloc ") + std::to_string(block.alignment) + " " +
+       std::to_string(block.size));
+  int error = 0;
+  on_random_thread([&](unsigned thread) {
+    berth_allocator* a = subject.handle;
+    block.thread = thread;
+    errno = 0;
+    void* address = kind < 2    ? berth_calloc(a, count, element)
+                    : kind == 2 ? berth_aligned_alloc(a, block.alignment, block.size)
+                    : kind == 3 ? berth_realloc(a, nullptr, block.size)
+                                : berth_malloc(a, block.size);
+    error = errno;
+    block.address = static_cast<unsigned char*>(address);
+  });
+  if (block.address == nullptr) return expect_refusal(subject, block.alignment, block.size, error);
+  place(subject, block, kind < 2);
+}
+
+void Round::allocate_too_much(Subject& subject) {
+  const std::size_t size = SIZE_MAX - below(one_in(2) ? 5000 : SIZE_MAX / 2);
+  note("too much " + std::to_string(size));
+  int error = 0;
+  void* address = nullptr;
+  on_random_thread([&](unsigned) {
+    errno = 0;
+    address = one_in(2) ? berth_malloc(subject.handle, size) : berth_calloc(subject.handle, size / 2, 3);
+    error = errno;
+  });
+  if (address != nullptr) fail("an impossible size was granted");
+  if (error != ENOMEM) fail("an impossible size gave errno ", error);
+  subject.model.note_failure();
+}
+
+void Round::reallocate(Subject& subject) {
+  if (subject.model.count() == 0) return note("realloc of nothing");
+  const std::size_t index = below(subject.model.count());
+  const Block old = subject.model.at(index);
+  Block block;
+  block.size = one_in(3) ? old.size + below(64) : one_in(2) ? old.size * 2 + 1 : random_size();
+  if (one_in(8)) block.alignment = random_alignment();
+  note("realloc " + std::to_string(old.size) + " to " + std::to_string(block.alignment) + " " +
+       std::to_string(block.size));
+  int error = 0;
+  unsigned by = 0;
+  on_random_thread([&](unsigned thread) {
+    by = thread;
+    errno = 0;
+    void* address = subject.handle->reallocate(subject.handle, old.address, block.alignment, block.size);
+    error = errno;
+    block.address = static_cast<unsigned char*>(address);
+  });
+  if (block.address == nullptr) {
+    check_pattern(old, old.usable, "after a realloc that failed");
+    return expect_refusal(subject, block.alignment, block.size, error);
+  }
+  Block kept = old;
+  kept.address = block.address;
+  check_pattern(kept, std::min(old.usable, block.size), "after a realloc");
+  subject.model.remove(index);
+  if (block.address != old.address) {
+    subject.model.note_free(old, by);
+    block.thread = by;
+  } else {
+    subject.model.note_resized(old, by);
+    block.thread = old.thread;
+  }
+  place(subject, block, false);
+}
+
+void Round::free_at(Subject& subject, std::size_t index) {
+  const Block block = subject.model.remove(index);
+  check_pattern(block, block.usable, "when freed");
+  const std::uint64_t kind = below(8);
+  on_random_thread([&](unsigned thread) {
+    errno = kErrnoMark;
+    if (kind == 0) {
+      if (!berth_free_if_owned(block.address)) fail("free_if_owned denies a live block");
+    } else if (kind == 1) {
+      berth_free_aligned_sized(subject.handle, block.address, block.alignment, block.size);
+    } else if (kind == 2 && block.alignment == 0) {
+      berth_free_sized(subject.handle, block.address, block.size);
+    } else {
+      berth_free(subject.handle, block.address);
+    }
+    if (errno != kErrnoMark) fail("a free changed errno to ", errno);
+    subject.model.note_free(block, thread);
+  });
+}
+
+void Round::free_one(Subject& subject) {
+  if (subject.model.count() == 0) return note("free of nothing");
+  note("free");
+  free_at(subject, below(subject.model.count()));
+}
+
+void Round::free_many(Subject& subject) {
+  const std::size_t count = subject.model.count() / (1 + below(8));
+  note("free " + std::to_string(count));
+  for (std::size_t i = 0; i < count; ++i) {
+    // The newest first, the oldest first or any: lists are used from both ends.
+    const std::size_t last = subject.model.count() - 1;
+    const std::uint64_t order = below(3);
+    free_at(subject, order == 0 ? last : order == 1 ? 0 : below(last + 1));
+  }
+}
+
+// Many blocks of one size at once, so that slabs fill, empty and change their class.
+void Round::burst(Subject& subject) {
+  const std::size_t size = one_in(4) ? below(40 * kKiB) : below(1500);
+  const std::size_t count = 1 + below(std::min<std::size_t>(600, 4 * kMiB / (size + 1)));
+  note("burst of " + std::to_string(count) + " blocks of " + std::to_string(size));
+  const std::size_t first = subject.model.count();
+  std::vector<Block> blocks;
+  int error = 0;
+  on_random_thread([&](unsigned thread) {
+    while (blocks.size() < count) {
+      errno = 0;
+      void* address = berth_malloc(subject.handle, size);
+      error = errno;
+      if (address == nullptr) break;
+      Block block;
+      block.address = static_cast<unsigned char*>(address);
+      block.size = size;
+      block.thread = thread;
+      blocks.push_back(block);
+    }
+  });
+  for (const Block& block : blocks) place(subject, block, false);
+  if (blocks.size() < count) expect_refusal(subject, 0, size, error);
+  if (one_in(3)) return;
+  while (subject.model.count() > first) free_at(subject, first + below(subject.model.count() - first));
+}
+
+// Questions about addresses, answered from anywhere and changing nothing.
+void Round::look(Subject& subject) {
+  note("look");
+  Subject& other = random_subject();
+  char text[256];
+  if (subject.model.count() != 0) {
+    const Block& block = subject.model.at(below(subject.model.count()));
+    const unsigned char* inside = block.address + below(block.usable);
+    on_random_thread([&](unsigned) {
+      if (berth_usable_size(subject.handle, block.address) != block.usable) fail("usable_size changed");
+      if (berth_find_owner(inside) != subject.instance) fail("find_owner of a live block is wrong");
+      if (berth_find_owner_id(inside) != subject.id) fail("find_owner_id of a live block is wrong");
+      if (berth_owns(other.handle, inside) != (&other == &subject)) fail("owns of a live block is wrong");
+      berth_describe(inside, text, sizeof(text));
+    });
+    if (std::strstr(text, subject.name.c_str()) == nullptr) fail("describe does not name the instance: ", text);
+    check_pattern(block, block.usable, "when looked at");
+  }
+  int local = 0;
+  if (berth_find_owner(&local) != nullptr || berth_find_owner_id(&local) != 0) fail("the stack has an owner");
+  if (berth_free_if_owned(&local)) fail("free_if_owned took a variable");
+  if (berth_usable_size(subject.handle, nullptr) != 0) fail("NULL has a usable size");
+  berth_free(subject.handle, nullptr);
+}
+
+void Round::check_books(Subject& subject) {
+  note("statistics");
+  berth_instance_statistics now{};
+  on_random_thread([&](unsigned) { now = statistics_of(subject.instance); });
+  subject.model.check_statistics(now);
+  if (now.quota_bytes != subject.quota) fail("quota_bytes is ", now.quota_bytes, ", should be ", subject.quota);
+  if (subject.quota != 0 && now.committed_bytes > std::max(subject.quota, subject.committed_at_quota)) {
+    fail("committed ", now.committed_bytes, " exceeds the quota of ", subject.quota);
+  }
+}
+
+void Round::check_census(Subject& subject) {
+  note("census");
+  std::vector<berth_block> census;
+  const auto visitor = [](void* context, const berth_block* block) {
+    static_cast<std::vector<berth_block>*>(context)->push_back(*block);
+    return true;
+  };
+  const berth_status status = berth_instance_visit(subject.instance, visitor, &census);
+  if (status != BERTH_OK) fail("visit: ", berth_status_string(status));
+  subject.model.check_census(census);
+}
+
+void Round::purge(Subject& subject) {
+  note("purge");
+  const std::size_t before = statistics_of(subject.instance).committed_bytes;
+  berth_status status = BERTH_OK;
+  on_random_thread([&](unsigned) { status = berth_instance_purge(subject.instance); });
+  if (status != BERTH_OK) fail("purge: ", berth_status_string(status));
+  const std::size_t after = statistics_of(subject.instance).committed_bytes;
+  if (after > before) fail("purge raised committed_bytes from ", before, " to ", after);
+}
+
+void Round::move_quota(Subject& subject) {
+  subject.quota = one_in(3) ? 0 : (1 + below(60)) * kMiB;
+  note("quota " + std::to_string(subject.quota));
+  const berth_status status = berth_instance_set_quota(subject.instance, subject.quota);
+  if (status != BERTH_OK) fail("set_quota: ", berth_status_string(status));
+  subject.committed_at_quota = statistics_of(subject.instance).committed_bytes;
+}
+
+void Round::expect_misuse(Subject& subject, berth_misuse_kind kind, const void* address, std::uint64_t owner) {
+  if (subject.misuses.size() != 1) fail(subject.misuses.size(), " reports of one misuse of kind ", int{kind});
+  const SeenMisuse seen = subject.misuses.front();
+  subject.misuses.clear();
+  if (seen.kind != kind) fail("a misuse of kind ", int{kind}, " was reported as ", int{seen.kind});
+  if (seen.address != address) fail("a misuse was reported at another address");
+  if (seen.owner_id != owner) fail("a misuse was reported with owner ", seen.owner_id, ", should be ", owner);
+  if (seen.message.find(subject.name) == std::string::npos) fail("a misuse that names nobody: ", seen.message);
+}
+
+void Round::misuse(Subject& subject) {
+  note("misuse");
+  Subject& other = random_subject();
+  if (&other != &subject && other.model.count() != 0) {
+    const Block& block = other.model.at(below(other.model.count()));
+    on_random_thread([&](unsigned) { berth_free(subject.handle, block.address); });
+    expect_misuse(subject, BERTH_MISUSE_FOREIGN_FREE, block.address, other.id);
+    check_pattern(block, block.usable, "after a foreign free");
+  }
+  int local = 0;
+  on_random_thread([&](unsigned) { berth_free(subject.handle, &local); });
+  expect_misuse(subject, BERTH_MISUSE_UNKNOWN_FREE, &local, 0);
+  for (std::size_t i = 0; i < subject.model.count(); ++i) {
+    const Block& block = subject.model.at(i);
+    if (block.usable < kLarge) continue;
+    const unsigned char* inside = block.address + 4096 * (1 + below(block.usable / 4096 - 1));
+    on_random_thread([&](unsigned) { berth_free(subject.handle, const_cast<unsigned char*>(inside)); });
+    expect_misuse(subject, BERTH_MISUSE_INTERIOR_FREE, inside, subject.id);
+    void* address = block.address;
+    free_at(subject, i);
+    on_random_thread([&](unsigned) { berth_free(subject.handle, address); });
+    expect_misuse(subject, BERTH_MISUSE_DOUBLE_FREE, address, subject.id);
+    break;
+  }
+}
+
+}  // namespace property
