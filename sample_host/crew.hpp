@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The threads that do the work: a TBB arena of a fixed number of workers. The calling thread is none of them: it looks
+// on, measures and draws progress.
+#pragma once
+
+#include <tbb/global_control.h>
+#include <tbb/task_arena.h>
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+
+namespace sample_host {
+
+class Crew {
+ public:
+  explicit Crew(int threads);
+
+  int threads() const { return threads_; }
+
+  // Starts every worker and has the process do once what it does only once: TBB's own allocator and threads, the C
+  // library's cache of thread stacks, the state of its random numbers. A measurement of "before" comes after this.
+  void warm_up();
+
+  // Calls task(0) ... task(count - 1) on the workers and look() on this thread, at least once and then about every
+  // `interval`, until they are done. The task must not throw.
+  void for_each(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& look,
+                std::chrono::milliseconds interval);
+
+ private:
+  int threads_;
+  tbb::global_control limit_;
+  tbb::task_arena arena_;
+};
+
+// Has the C library serve all threads from its one main heap, which /proc/self/maps names, instead of anonymous heaps
+// per thread that nobody could tell from something forgotten. To be called before there are threads.
+void use_one_malloc_heap();
+
+// Gives back what the C library keeps ready on top of its heap.
+void trim_malloc_heap();
+
+}  // namespace sample_host
