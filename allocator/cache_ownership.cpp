@@ -82,7 +82,8 @@ void collect_dead_caches(Instance& instance, UseCache use) noexcept {
     ThreadCache& cache = instance.cache(slot);
     const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
     // A slot that was never taken holds nothing.
-    if (cache.slot.load(std::memory_order_relaxed) != slot || !is_dead(owner) || !take(cache, owner, kCollector))
+    if (owner == thread_key || cache.slot.load(std::memory_order_relaxed) != slot || !is_dead(owner) ||
+        !take(cache, owner, kCollector))
       continue;
     use(instance, cache);
     BERTH_TSAN_RELEASE(&cache);

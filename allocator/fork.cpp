@@ -11,6 +11,7 @@
 #include <bitset>
 
 #include "allocator/instance.hpp"
+#include "allocator/log.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/thread_identity.hpp"
 #include "arenas/ledger.hpp"
@@ -40,9 +41,11 @@ void prepare() noexcept {
   registry::hold_all(held, lock_instance);
   thread_identity::lock().lock();
   ledger::lock().lock();
+  log::lock().lock();
 }
 
 void parent() noexcept {
+  log::lock().unlock();
   ledger::lock().unlock();
   thread_identity::lock().unlock();
   registry::release_all(held, unlock_instance);

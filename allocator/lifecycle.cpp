@@ -27,6 +27,9 @@ Status refuse(Status status, const Settings& settings, const char* field, std::s
   return status;
 }
 
+// Below this much committed memory it is not worth asking whether threads have died.
+constexpr std::size_t kFirstCollection = std::size_t{1} << 20;
+
 // splitmix64 (Steele, Lea, Flood 2014): spreads a counter over all bits.
 std::uint64_t mix(std::uint64_t value) noexcept {
   value += 0x9e3779b97f4a7c15;
@@ -99,6 +102,7 @@ Status create(const Settings& settings, InstanceHandle& handle) noexcept {
   instance->link_key = link_key(claim.id);
   instance->caches = plan.caches;
   instance->slots = plan.slots;
+  instance->next_collection.store(kFirstCollection, std::memory_order_relaxed);
   instance->id = claim.id;
   instance->self = claim.handle;
   instance->hardening = settings.hardening;

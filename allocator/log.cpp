@@ -4,7 +4,6 @@
 
 #include <cstring>
 
-#include "arenas/pal/lock.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::core::log {
@@ -42,5 +41,7 @@ void write(const char* line) noexcept {
   buffer[length] = '\n';
   pal::write_error(buffer, length + 1);
 }
+
+pal::Lock& lock() noexcept { return guard; }
 
 }  // namespace berth::core::log

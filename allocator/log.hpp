@@ -4,6 +4,8 @@
 // Log: where messages go; standard error unless the host says otherwise.
 #pragma once
 
+#include "arenas/pal/lock.hpp"
+
 namespace berth::core::log {
 
 using Handler = void (*)(void* context, const char* line);
@@ -13,5 +15,8 @@ void set_handler(Handler handler, void* context) noexcept;
 
 // One line, without its line break. The handler runs without any lock held.
 void write(const char* line) noexcept;
+
+// For the fork handlers.
+pal::Lock& lock() noexcept;
 
 }  // namespace berth::core::log

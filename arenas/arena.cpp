@@ -19,9 +19,14 @@ constexpr std::uint64_t kReadyShare = 8;
 constexpr std::size_t kWindowStep = std::size_t{256} << 10;
 constexpr std::size_t kBooksStep = std::size_t{16} << 10;
 
+// Written by whoever commits, relaxed: a number that is read for its own sake.
+constinit std::atomic<std::size_t> committed_by_all{0};
+
 std::size_t bytes(std::uint64_t pages) noexcept { return static_cast<std::size_t>(pages) * pal::kPageSize; }
 
 }  // namespace
+
+std::size_t process_committed_bytes() noexcept { return committed_by_all.load(std::memory_order_relaxed); }
 
 void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
                  std::atomic<std::uint64_t>& page_limit) noexcept {
@@ -39,7 +44,7 @@ void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
 }
 
 Span Arena::close() noexcept {
-  process_committed_bytes.fetch_sub(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
+  committed_by_all.fetch_sub(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
   return std::move(span_);
 }
 
@@ -203,12 +208,12 @@ void Arena::charge(std::uint64_t pages) noexcept {
   if (committed > peak_committed_pages_.load(std::memory_order_relaxed)) {
     peak_committed_pages_.store(committed, std::memory_order_relaxed);
   }
-  process_committed_bytes.fetch_add(bytes(pages), std::memory_order_relaxed);
+  committed_by_all.fetch_add(bytes(pages), std::memory_order_relaxed);
 }
 
 void Arena::discharge(std::uint64_t pages) noexcept {
   committed_pages_.store(committed_pages_.load(std::memory_order_relaxed) - pages, std::memory_order_relaxed);
-  process_committed_bytes.fetch_sub(bytes(pages), std::memory_order_relaxed);
+  committed_by_all.fetch_sub(bytes(pages), std::memory_order_relaxed);
 }
 
 }  // namespace berth::core

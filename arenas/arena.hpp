@@ -21,8 +21,7 @@
 namespace berth::core {
 
 // Memory committed by all arenas of this process.
-// Written by whoever commits, relaxed: a number that is read for its own sake.
-inline constinit std::atomic<std::size_t> process_committed_bytes{0};
+std::size_t process_committed_bytes() noexcept;
 
 class Arena {
  public:

@@ -244,7 +244,7 @@ berth_status berth_process_stats(berth_process_statistics* out) {
   if (const berth_status status = check_out_struct(out, kProcessStatisticsV1)) return status;
   const core::LedgerTotals totals = core::ledger::totals();
   write_struct(out, {0, core::registry::live_instances(), totals.reservations, totals.reserved_bytes,
-                     core::process_committed_bytes.load(std::memory_order_relaxed)});
+                     core::process_committed_bytes()});
   return BERTH_OK;
 }
 
