@@ -74,9 +74,10 @@ struct alignas(64) Instance {
                               : *reinterpret_cast<ThreadCache*>(caches + std::size_t{slot} * kCacheStride);
   }
 
-  // A bin by its number, slot << 7 | class; of another slot than the first.
-  Bin* bin(std::uint64_t number) noexcept {
-    return reinterpret_cast<Bin*>(caches + offsetof(ThreadCache, bins)) + number;
+  // A bin by its number, slot << 7 | class: of the first slot, and of the others.
+  Bin& first_bin(std::uint64_t number) noexcept { return first_cache.bins[number]; }
+  Bin& bin(std::uint64_t number) noexcept {
+    return *reinterpret_cast<Bin*>(caches + offsetof(ThreadCache, bins) + number * sizeof(Bin));
   }
 
   PageEntry* pagemap_entries() noexcept { return reinterpret_cast<PageEntry*>(this + 1); }

@@ -63,14 +63,12 @@ inline void deallocate(Instance& instance, void* block, const char* operation, c
   const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   // Zero above the slot if the slab is this thread's: what is left is slot << 7 | class, the number of the bin.
   const std::uint64_t bin_number = word ^ thread_key;
-  Bin* bin = &instance.first_cache.bins[bin_number % (1u << slab_word::kClassBits)];
-  if (bin_number >= 1u << slab_word::kClassBits) {
-    if (bin_number >= std::uint64_t{1} << kThreadKeyShift) [[unlikely]] {
-      return deallocate_slow(instance, block, operation, caller, size);
-    }
-    bin = instance.bin(bin_number);
+  if (bin_number >= std::uint64_t{1} << kThreadKeyShift) [[unlikely]] {
+    return deallocate_slow(instance, block, operation, caller, size);
   }
-  if (!small_blocks::push(*bin, block, instance.link_key)) [[unlikely]]
+  const bool first = bin_number < 1u << slab_word::kClassBits;
+  Bin& bin = first ? instance.first_bin(bin_number) : instance.bin(bin_number);
+  if (!small_blocks::push(bin, block, instance.link_key)) [[unlikely]]
     return sort_back_slow(instance, bin_number);
   BERTH_TSAN_RELEASE(&instance.cache(slab_word::slot(bin_number)));
 }

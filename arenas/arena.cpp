@@ -129,11 +129,14 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
     limit_ready();
   } else if (pages > old_pages) {
     const PageRun more{first + old_pages, pages - old_pages};
+    if (more.pages > span_.bytes() >> pal::kPageShift) return Resize::Refused;
+    // Making room may turn some of these very pages clean: count them anew until nothing changes.
     std::uint64_t clean = 0;
-    if (more.pages > span_.bytes() >> pal::kPageShift || !buddy_.is_free(more, clean)) return Resize::Refused;
-    if (!make_room(clean)) return Resize::Refused;
-    // Making room may have turned some of these pages clean: they are free still, but count anew.
-    if (!buddy_.is_free(more, clean) || !make_room(clean)) return Resize::Refused;
+    std::uint64_t ready = 0;
+    do {
+      ready = buddy_.free_pages(FreeState::Dirty);
+      if (!buddy_.is_free(more, clean) || !make_room(clean)) return Resize::Refused;
+    } while (buddy_.free_pages(FreeState::Dirty) != ready);
     buddy_.take_exactly(more);
     charge(clean);
   }

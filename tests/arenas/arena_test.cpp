@@ -158,6 +158,30 @@ TEST_CASE("a run grows in place into free pages and shrinks to its size") {
   CHECK(own.arena->resize(block, 1, old_pages) == Arena::Resize::NotARun);
 }
 
+TEST_CASE("growth in place charges the pages that making room for it turned clean") {
+  for (const bool enough : {false, true}) {
+    ArenaOfItsOwn own;
+    // block of 4 | clean 4 | dirty 8 | dirty 16, and nothing left of the quota but what the dirty pages give.
+    char* block = own.arena->allocate(32, 32).address;
+    std::uint64_t old_pages = 0;
+    REQUIRE(own.arena->resize(block, 4, old_pages) == Arena::Resize::Done);
+    own.arena->purge();
+    char* eight = own.arena->allocate(8, 8).address;
+    char* sixteen = own.arena->allocate(16, 16).address;
+    REQUIRE(eight == block + 8 * kPage);
+    REQUIRE(sixteen == block + 16 * kPage);
+    free_run(*own.arena, eight);
+    free_run(*own.arena, sixteen);
+    REQUIRE(own.committed() == 29 * kPage);
+    own.arena->set_quota((enough ? 33 : 29) * kPage);
+
+    const Arena::Resize expected = enough ? Arena::Resize::Done : Arena::Resize::Refused;
+    CHECK(own.arena->resize(block, 32, old_pages) == expected);
+    own.arena->purge();
+    CHECK(own.committed() == (enough ? 33 : 5) * kPage);
+  }
+}
+
 TEST_CASE("a span that is used up says so and can be used again") {
   ArenaOfItsOwn own(0, 16 * kMiB);
   std::vector<char*> blocks;
