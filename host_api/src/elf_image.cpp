@@ -85,8 +85,8 @@ const berth_allocator* ElfImage::plugin_new_handle() const noexcept {
       if (std::memcmp(notes + at, kHeader, sizeof(kHeader)) != 0) continue;
       std::int64_t distance = 0;
       std::memcpy(&distance, notes + at + sizeof(kHeader), sizeof(distance));
-      const auto address = reinterpret_cast<std::uintptr_t>(notes + at + sizeof(kHeader)) +
-                           static_cast<std::uintptr_t>(distance);
+      const auto address =
+          reinterpret_cast<std::uintptr_t>(notes + at + sizeof(kHeader)) + static_cast<std::uintptr_t>(distance);
       if (!covers(address, sizeof(void*))) return nullptr;
       return __atomic_load_n(reinterpret_cast<berth_allocator* const*>(address), __ATOMIC_ACQUIRE);
     }

@@ -34,7 +34,9 @@ Error busy(const detail::PluginState& plugin) {
   return Error(BERTH_ERR_BUSY, plugin.name, detail::display_name(plugin) + ": it is being unloaded");
 }
 
-Error empty_plugin() { return Error(BERTH_ERR_INVALID_ARGUMENT, {}, "the Plugin is empty: it was moved from or never loaded"); }
+Error empty_plugin() {
+  return Error(BERTH_ERR_INVALID_ARGUMENT, {}, "the Plugin is empty: it was moved from or never loaded");
+}
 
 const std::filesystem::path kNoPath;
 const std::string kNoName;

@@ -67,8 +67,8 @@ std::string reason_in(const ElfImage& image) {
 bool uses_thread_exit(const ElfImage& image) {
   bool found = false;
   image.for_each_symbol([&](const char* name, const ElfW(Sym) & symbol) {
-    found = symbol.st_shndx == SHN_UNDEF && (std::strcmp(name, "__cxa_thread_atexit") == 0 ||
-                                             std::strcmp(name, "__cxa_thread_atexit_impl") == 0);
+    found = symbol.st_shndx == SHN_UNDEF &&
+            (std::strcmp(name, "__cxa_thread_atexit") == 0 || std::strcmp(name, "__cxa_thread_atexit_impl") == 0);
     return !found;
   });
   return found;

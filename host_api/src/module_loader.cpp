@@ -12,8 +12,7 @@ namespace berth::detail {
 
 bool Module::open(const std::filesystem::path& path, bool global_symbols, std::string& failure) {
   namespace load_mode = boost::dll::load_mode;
-  const load_mode::type mode =
-      load_mode::rtld_now | (global_symbols ? load_mode::rtld_global : load_mode::rtld_local);
+  const load_mode::type mode = load_mode::rtld_now | (global_symbols ? load_mode::rtld_global : load_mode::rtld_local);
   std::error_code error;  // the same for every cause: the loader's own text tells more
   library_.load(path, error, mode);
   if (!library_.is_loaded()) {
@@ -47,8 +46,6 @@ void Module::close() noexcept {
 
 void* Module::symbol(const char* name) const noexcept { return find_symbol_address(handle_, name); }
 
-void* Module::own_symbol(const char* name) const noexcept {
-  return find_own_symbol_address(handle_, identity_, name);
-}
+void* Module::own_symbol(const char* name) const noexcept { return find_own_symbol_address(handle_, identity_, name); }
 
 }  // namespace berth::detail

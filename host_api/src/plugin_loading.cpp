@@ -52,8 +52,9 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
   plugin.allocator = berth_instance_allocator(plugin.instance);
 }
 
-// Refuses a plugin that was built for another handle, whether the host insists on berth_plugin or not.
-void check_plugin_info(PluginState& plugin, const LoadOptions& options) {
+// Refuses a plugin that was built for another handle, whether the host insists on berth_plugin or not. Takes the
+// plugin's name, if the options give none, for reports and for the instance, unless the caller has named that.
+void check_plugin_info(PluginState& plugin, const LoadOptions& options, bool name_instance) {
   const auto* info = static_cast<const berth_plugin_info*>(plugin.module.own_symbol("berth_plugin"));
   if (info == nullptr) {
     if (!options.require_plugin_info) return;
@@ -63,26 +64,30 @@ void check_plugin_info(PluginState& plugin, const LoadOptions& options) {
   std::memcpy(&struct_size, info, sizeof(struct_size));
   const std::size_t symbol_bytes = symbol_size(info);
   if (struct_size < sizeof(berth_plugin_info) || (symbol_bytes != 0 && struct_size > symbol_bytes)) {
-    fail(plugin, BERTH_ERR_ABI, "berth_plugin's struct_size is " + std::to_string(struct_size) + ", expected " +
-                                    std::to_string(sizeof(berth_plugin_info)));
+    fail(plugin, BERTH_ERR_ABI,
+         "berth_plugin's struct_size is " + std::to_string(struct_size) + ", expected " +
+             std::to_string(sizeof(berth_plugin_info)));
   }
   if (info->abi != BERTH_ALLOCATOR_ABI) {
-    fail(plugin, BERTH_ERR_ABI, "berth_plugin's abi is " + std::to_string(info->abi) + ", the host's is " +
-                                    std::to_string(BERTH_ALLOCATOR_ABI));
+    fail(plugin, BERTH_ERR_ABI,
+         "berth_plugin's abi is " + std::to_string(info->abi) + ", the host's is " +
+             std::to_string(BERTH_ALLOCATOR_ABI));
   }
   const auto* bytes = reinterpret_cast<const unsigned char*>(info);
-  if (std::any_of(bytes + sizeof(berth_plugin_info), bytes + struct_size, [](unsigned char byte) { return byte != 0; })) {
+  if (std::any_of(bytes + sizeof(berth_plugin_info), bytes + struct_size,
+                  [](unsigned char byte) { return byte != 0; })) {
     fail(plugin, BERTH_ERR_UNSUPPORTED, "berth_plugin sets fields that this host does not know");
   }
   if (info->name == nullptr) fail(plugin, BERTH_ERR_ABI, "berth_plugin's name is NULL");
   const std::string name(info->name, ::strnlen(info->name, kNameBytes));
-  if (options.name.empty() && !name.empty()) plugin.name = name;
+  if (!options.name.empty() || name.empty()) return;
+  plugin.name = name;
+  if (name_instance) berth_instance_set_name(plugin.instance, plugin.name.c_str());
 }
 
 void attach(PluginState& plugin) {
   if (void* function = plugin.module.own_symbol("berth_attach")) {
-    const std::string refusal =
-        call_attach(reinterpret_cast<int (*)(berth_allocator*)>(function), plugin.allocator);
+    const std::string refusal = call_attach(reinterpret_cast<int (*)(berth_allocator*)>(function), plugin.allocator);
     if (!refusal.empty()) fail(plugin, BERTH_ERR_PLUGIN, "berth_attach " + refusal);
   }
   plugin.attached = true;
@@ -135,7 +140,7 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
     const CurrentInstance current(plugin->instance);
     std::string failure;
     if (!plugin->module.open(plugin->path, options.global_symbols, failure)) fail(*plugin, BERTH_ERR_LOAD, failure);
-    check_plugin_info(*plugin, options);
+    check_plugin_info(*plugin, options, true);
     attach(*plugin);
   });
   plugin->holds.open();
@@ -167,7 +172,7 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
     const CurrentInstance current(plugin->instance);
     bool seen = false;
     try {
-      check_plugin_info(*plugin, options);
+      check_plugin_info(*plugin, options, instance == nullptr);
       seen = true;
       attach(*plugin);
     } catch (...) {

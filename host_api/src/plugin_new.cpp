@@ -44,7 +44,7 @@ enum Form { kPlain, kNothrow, kSized, kAligned, kAlignedNothrow, kAlignedSized, 
 
 // The operators that this module would have without this file: the host's, or libstdc++'s.
 struct RealOperators {
-  void* allocate[2][kForms];    // [0]: operator new, [1]: operator new[]; the sized forms are not used
+  void* allocate[2][kForms];  // [0]: operator new, [1]: operator new[]; the sized forms are not used
   void* deallocate[2][kForms];
   std::uint64_t (*owner_id)(const void*);
 };
@@ -59,13 +59,12 @@ void* find(const char* symbol) noexcept { return dlsym(RTLD_DEFAULT, symbol); }
 [[gnu::constructor(101)]] void capture() noexcept {
   if (captured) return;
   captured = true;
-  void* const allocate[2][kForms] = {
-      {find("_Znw" BERTH_SIZE_CODE), find("_Znw" BERTH_SIZE_CODE "RKSt9nothrow_t"), nullptr,
-       find("_Znw" BERTH_SIZE_CODE "St11align_val_t"), find("_Znw" BERTH_SIZE_CODE "St11align_val_tRKSt9nothrow_t"),
-       nullptr},
-      {find("_Zna" BERTH_SIZE_CODE), find("_Zna" BERTH_SIZE_CODE "RKSt9nothrow_t"), nullptr,
-       find("_Zna" BERTH_SIZE_CODE "St11align_val_t"), find("_Zna" BERTH_SIZE_CODE "St11align_val_tRKSt9nothrow_t"),
-       nullptr}};
+  void* const allocate[2][kForms] = {{find("_Znw" BERTH_SIZE_CODE), find("_Znw" BERTH_SIZE_CODE "RKSt9nothrow_t"),
+                                      nullptr, find("_Znw" BERTH_SIZE_CODE "St11align_val_t"),
+                                      find("_Znw" BERTH_SIZE_CODE "St11align_val_tRKSt9nothrow_t"), nullptr},
+                                     {find("_Zna" BERTH_SIZE_CODE), find("_Zna" BERTH_SIZE_CODE "RKSt9nothrow_t"),
+                                      nullptr, find("_Zna" BERTH_SIZE_CODE "St11align_val_t"),
+                                      find("_Zna" BERTH_SIZE_CODE "St11align_val_tRKSt9nothrow_t"), nullptr}};
   void* const deallocate[2][kForms] = {
       {find("_ZdlPv"), find("_ZdlPvRKSt9nothrow_t"), find("_ZdlPv" BERTH_SIZE_CODE), find("_ZdlPvSt11align_val_t"),
        find("_ZdlPvSt11align_val_tRKSt9nothrow_t"), find("_ZdlPv" BERTH_SIZE_CODE "St11align_val_t")},
@@ -124,15 +123,19 @@ inline void* try_allocate(berth_allocator* instance, std::size_t size, std::size
 
 inline void* allocate(bool array, std::size_t size, std::size_t alignment) {
   berth_allocator* const instance = handle();
-  if (instance == nullptr) [[unlikely]] return real_allocate(array, size, alignment);
-  if (void* block = try_allocate(instance, size, alignment)) [[likely]] return block;
+  if (instance == nullptr) [[unlikely]]
+    return real_allocate(array, size, alignment);
+  if (void* block = try_allocate(instance, size, alignment)) [[likely]]
+    return block;
   return allocate_after_failure(instance, size, alignment);
 }
 
 inline void* allocate(bool array, std::size_t size, std::size_t alignment, const std::nothrow_t& tag) noexcept {
   berth_allocator* const instance = handle();
-  if (instance == nullptr) [[unlikely]] return real_allocate(array, size, alignment, tag);
-  if (void* block = try_allocate(instance, size, alignment)) [[likely]] return block;
+  if (instance == nullptr) [[unlikely]]
+    return real_allocate(array, size, alignment, tag);
+  if (void* block = try_allocate(instance, size, alignment)) [[likely]]
+    return block;
   try {
     return allocate_after_failure(instance, size, alignment);
   } catch (...) {
@@ -150,21 +153,16 @@ inline void* allocate(bool array, std::size_t size, std::size_t alignment, const
   void* const function = real.deallocate[array][form];
   if (function == nullptr) return;
   switch (form) {
-    case kPlain:
-      return reinterpret_cast<void (*)(void*)>(function)(block);
-    case kNothrow:
-      return reinterpret_cast<void (*)(void*, const std::nothrow_t&)>(function)(block, std::nothrow);
-    case kSized:
-      return reinterpret_cast<void (*)(void*, std::size_t)>(function)(block, size);
-    case kAligned:
-      return reinterpret_cast<void (*)(void*, std::align_val_t)>(function)(block, alignment);
+    case kPlain: return reinterpret_cast<void (*)(void*)>(function)(block);
+    case kNothrow: return reinterpret_cast<void (*)(void*, const std::nothrow_t&)>(function)(block, std::nothrow);
+    case kSized: return reinterpret_cast<void (*)(void*, std::size_t)>(function)(block, size);
+    case kAligned: return reinterpret_cast<void (*)(void*, std::align_val_t)>(function)(block, alignment);
     case kAlignedNothrow:
       return reinterpret_cast<void (*)(void*, std::align_val_t, const std::nothrow_t&)>(function)(block, alignment,
-                                                                                                std::nothrow);
+                                                                                                  std::nothrow);
     case kAlignedSized:
       return reinterpret_cast<void (*)(void*, std::size_t, std::align_val_t)>(function)(block, size, alignment);
-    case kForms:
-      break;
+    case kForms: break;
   }
 }
 
@@ -229,7 +227,9 @@ void* new_aligned_nothrow(std::size_t size, std::align_val_t alignment, const st
 
 void* array_new_plain(std::size_t size) { return allocate(true, size, 0); }
 void* array_new_nothrow(std::size_t size, const std::nothrow_t& tag) noexcept { return allocate(true, size, 0, tag); }
-void* array_new_aligned(std::size_t size, std::align_val_t alignment) { return allocate(true, size, number(alignment)); }
+void* array_new_aligned(std::size_t size, std::align_val_t alignment) {
+  return allocate(true, size, number(alignment));
+}
 void* array_new_aligned_nothrow(std::size_t size, std::align_val_t alignment, const std::nothrow_t& tag) noexcept {
   return allocate(true, size, number(alignment), tag);
 }

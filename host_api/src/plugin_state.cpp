@@ -25,7 +25,8 @@ void keep_for_ever(std::shared_ptr<PluginState> plugin) noexcept {
   try {
     const std::string cause = plugin->cause.empty() ? "an import or a lease still holds it" : plugin->cause;
     core::log::write(("berth: " + display_name(*plugin) +
-                      ": its Host has ended, its instance is kept until the process ends: " + cause).c_str());
+                      ": its Host has ended, its instance is kept until the process ends: " + cause)
+                         .c_str());
   } catch (...) {
     core::log::write("berth: a Host has ended before its plugins, their instances are kept until the process ends");
   }

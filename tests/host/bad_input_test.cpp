@@ -72,7 +72,7 @@ TEST_CASE("bad plugins are refused, named, and leave nothing") {
 
     CHECK_THROWS_AS(host.load(fixture(bad.file), options), berth::Error);
     berth::Plugin good = host.load(fixture("minimal"));
-    CHECK(good.import<int(int, int)>("minimal_add")(2, 3) == 5);
+    CHECK(good.import <int(int, int)>("minimal_add")(2, 3) == 5);
     CHECK(host.unload(std::move(good)).outcome == berth::UnloadReport::Outcome::Destroyed);
     CHECK(same(ledger(), before));
   }
@@ -127,7 +127,7 @@ TEST_CASE("an empty Plugin answers, and is nobody's") {
   CHECK_FALSE(empty.lease());
   CHECK(empty.symbol<int()>("anything", error) == nullptr);
   CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
-  CHECK_FALSE(empty.import<int()>("anything", error));
+  CHECK_FALSE(empty.import <int()>("anything", error));
   CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
   const berth::UnloadReport report = host.unload(std::move(empty), error);
   CHECK(report.outcome == berth::UnloadReport::Outcome::Refused);

@@ -14,10 +14,10 @@ namespace {
 void cycle(berth::Host& host, const char* name) {
   berth::Plugin plugin = host.load(fixture(name));
   if (plugin.name() == "standard_library") {
-    REQUIRE(plugin.import<bool()>("use_map")());
+    REQUIRE(plugin.import <bool()>("use_map")());
     plugin.symbol<void*(std::size_t)>("new_bytes")(100000);  // forgotten
   } else {
-    plugin.import<void*(std::size_t)>("minimal_allocate")(100000);
+    plugin.import <void*(std::size_t)>("minimal_allocate")(100000);
   }
   REQUIRE(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
 }

@@ -75,9 +75,9 @@ int main(int count, char** arguments) {
   ::operator delete(wide(), alignment, std::nothrow);
   ::operator delete[](wide(), alignment, std::nothrow);
 #if defined(__cpp_sized_deallocation)
-  ::operator delete(bytes(10), std::size_t{10});
+  ::operator delete (bytes(10), std::size_t{10});
   ::operator delete[](bytes(10), std::size_t{10});
-  ::operator delete(wide(), std::size_t{256}, alignment);
+  ::operator delete (wide(), std::size_t{256}, alignment);
   ::operator delete[](wide(), std::size_t{256}, alignment);
 #endif
   check(live_blocks(plugin.instance()) == at_load, "each form of delete finds the owner");

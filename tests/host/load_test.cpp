@@ -43,7 +43,7 @@ TEST_CASE("a plugin is loaded with an instance of its own, used, and leaves with
   CHECK(plugin.symbol<int>("minimal_value", error) != nullptr);
   CHECK_FALSE(error);
 
-  auto allocate = plugin.import<void*(std::size_t)>("minimal_allocate");
+  auto allocate = plugin.import <void*(std::size_t)>("minimal_allocate");
   void* kept = allocate(1000);
   CHECK(berth_find_owner(kept) == plugin.instance());
   allocate.reset();
@@ -66,7 +66,7 @@ TEST_CASE("a module that knows nothing of Berth is a plugin too") {
   berth::Host host;
   berth::Plugin plugin = host.load(fixture("plain"));
   CHECK(plugin.name() == "plain");
-  CHECK(plugin.import<int()>("plain_answer")() == 42);
+  CHECK(plugin.import <int()>("plain_answer")() == 42);
   CHECK(host.unload(std::move(plugin)).live_blocks == 0);
 }
 
@@ -77,6 +77,13 @@ TEST_CASE("the name given wins over the plugin's own") {
   const berth::Plugin plugin = host.load(fixture("minimal"), options);
   CHECK(plugin.name() == "mine");
   CHECK(std::string(berth_instance_name(plugin.instance())) == "mine");
+}
+
+TEST_CASE("without a name given, the instance has the plugin's own") {
+  berth::Host host;
+  const berth::Plugin plugin = host.load(fixture("newer_info"));
+  CHECK(plugin.name() == "newer");
+  CHECK(std::string(berth_instance_name(plugin.instance())) == "newer");
 }
 
 TEST_CASE("symbols are the plugin's own unless asked otherwise") {
@@ -93,7 +100,7 @@ TEST_CASE("symbols are the plugin's own unless asked otherwise") {
   options.global_symbols = true;
   berth::Plugin global = host.load(fixture("minimal"), options);
   berth::Plugin bound = host.load(fixture("bound"));
-  CHECK(bound.import<int(int, int)>("bound_add")(2, 3) == 5);
+  CHECK(bound.import <int(int, int)>("bound_add")(2, 3) == 5);
   const berth::UnloadReport report = host.unload(std::move(global));
   CHECK(report.outcome == Outcome::Zombie);
   CHECK(contains(report.cause, "bound to its symbols"));
@@ -152,7 +159,7 @@ TEST_CASE("a module that somebody else has open is BUSY") {
 TEST_CASE("imports and leases hold the plugin") {
   berth::Host host;
   berth::Plugin plugin = host.load(fixture("minimal"));
-  auto add = plugin.import<int(int, int)>("minimal_add");
+  auto add = plugin.import <int(int, int)>("minimal_add");
   auto copy = add;
   berth::Lease lease = plugin.lease();
   berth::Error error;
@@ -243,7 +250,7 @@ void called_back(const char* moment) {
   call_back->statuses.push_back(error.status());
   call_back->host->unload(std::move(*call_back->plugin), 1h, error);
   call_back->statuses.push_back(error.status());
-  call_back->plugin->import<void()>("berth_detach", error);
+  call_back->plugin->import <void()>("berth_detach", error);
   call_back->statuses.push_back(error.status());
   call_back->statuses.push_back(call_back->plugin->lease() ? BERTH_OK : BERTH_ERR_BUSY);
 }
@@ -310,7 +317,7 @@ TEST_CASE("leases taken and dropped by many threads never outlast the unload") {
   std::vector<std::thread> threads;
   std::atomic<int> right = 0;
   for (int thread = 0; thread < 4; ++thread) {
-    threads.emplace_back([add = plugin.import<int(int, int)>("minimal_add"), &right]() mutable {
+    threads.emplace_back([add = plugin.import <int(int, int)>("minimal_add"), &right]() mutable {
       for (int turn = 0; turn < 10000; ++turn) {
         const auto copy = add;
         right += copy(turn, 1) == turn + 1 ? 1 : 0;

@@ -58,7 +58,7 @@ TEST_CASE("the standard library works in a plugin, and its blocks are the plugin
     for (const char* use : {"use_getline", "use_stringstream", "use_regex", "use_map", "use_thread", "use_throw",
                             "use_all_forms", "use_too_much"}) {
       CAPTURE(use);
-      CHECK(plugin.import<bool()>(use)());
+      CHECK(plugin.import <bool()>(use)());
       CHECK(statistics_of(plugin.instance()).live_blocks == loaded.live_blocks);
       CHECK(statistics_of(plugin.instance()).live_bytes == loaded.live_bytes);
     }

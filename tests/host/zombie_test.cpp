@@ -85,7 +85,7 @@ TEST_CASE("a thread_local destructor keeps the module until its thread ends") {
   berth::Host host;
   const berth_process_statistics before = ledger();
   berth::Plugin plugin = host.load(fixture("thread_local_user"));
-  auto use = plugin.import<void*()>("thread_local_use");
+  auto use = plugin.import <void*()>("thread_local_use");
 
   std::mutex mutex;
   std::condition_variable changed;
@@ -141,6 +141,7 @@ TEST_CASE("a dependency that allocates from the instance keeps it, though the pl
   const berth_process_statistics before = ledger();
   berth::Plugin plugin = host.load(fixture("dependent"));
   CHECK(plugin.symbol<std::size_t()>("dependent_words")() == 1);
+  CHECK(plugin.symbol<int()>("dependency_attached")() == 0);
   CHECK(statistics_of(plugin.instance()).live_blocks > 0);
   void* dependency = ::dlopen(fixture("dependency").c_str(), RTLD_NOW);
   REQUIRE(dependency != nullptr);
