@@ -90,17 +90,24 @@ void Crew::warm_up() {
 void Crew::for_each(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& look,
                     std::chrono::milliseconds interval) {
   std::atomic<std::size_t> next{0};
-  std::mutex mutex;
   std::condition_variable changed;
-  int running = threads_;
+  int running = 0;
+  const auto started = [&] {
+    const std::lock_guard lock(mutex_);
+    running++;
+  };
   for (int i = 0; i < threads_; i++) {
+    started();
     arena_.enqueue([&] {
+      // Synchronises with the caller for all to see: a thread sanitizer knows nothing of what TBB does.
+      mutex_.lock();
+      mutex_.unlock();
       for (std::size_t index = next++; index < count; index = next++) task(index);
-      const std::lock_guard lock(mutex);
+      const std::lock_guard lock(mutex_);
       if (--running == 0) changed.notify_one();
     });
   }
-  std::unique_lock lock(mutex);
+  std::unique_lock lock(mutex_);
   do {
     lock.unlock();
     look();

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <functional>
+#include <mutex>
 
 namespace sample_host {
 
@@ -31,6 +32,7 @@ class Crew {
 
  private:
   int threads_;
+  std::mutex mutex_;  // older than the threads; each piece of work begins and ends under it
   tbb::global_control limit_;
   tbb::task_arena arena_;
 };

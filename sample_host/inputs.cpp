@@ -40,15 +40,9 @@ std::string escaped(std::string_view line) {
   std::string result;
   for (const char c : line) {
     switch (c) {
-      case '&':
-        result += "&amp;";
-        break;
-      case '<':
-        result += "&lt;";
-        break;
-      case '>':
-        result += "&gt;";
-        break;
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
       default:
         if (static_cast<unsigned char>(c) >= ' ' || c == '\t') result += c;
     }

@@ -11,7 +11,7 @@
 namespace sample_host {
 namespace {
 
-constexpr std::size_t kMappingBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMappingBytes = 256 * 1024 * 1024;
 
 }  // namespace
 

@@ -51,7 +51,6 @@ bool PluginRun::load(berth::Host& host) {
   berth_instance_stats(plugin_.instance(), &report_.statistics);
   report_.range = range_of_instance(plugin_.allocator(), report_.statistics.span_bytes);
 
-  // clang-format takes the name for the keyword.
   // clang-format off
   work_ = plugin_.import<decltype(::work)>("work", error);
   if (!error) free_ = plugin_.import<decltype(::work_free)>("work_free", error);

@@ -25,7 +25,7 @@ namespace {
 #endif
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || SAMPLE_HOST_HAS_FEATURE(address_sanitizer) || \
     SAMPLE_HOST_HAS_FEATURE(thread_sanitizer) || SAMPLE_HOST_HAS_FEATURE(memory_sanitizer)
-constexpr std::size_t kRuntimeAllowance = 32 * 1024 * 1024;
+constexpr std::size_t kRuntimeAllowance = 128 * 1024 * 1024;
 #else
 constexpr std::size_t kRuntimeAllowance = 0;
 #endif
