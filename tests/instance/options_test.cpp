@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <string>
 #include <vector>
@@ -217,7 +218,7 @@ TEST_CASE("spans of odd sizes hold at least what was asked for, down to 1 MiB", 
 
 TEST_CASE("names are copied, 63 bytes of them", "[options]") {
   const std::string longest(63, 'n');
-  for (std::size_t length : {1, 62, 63, 64, 65, 200, 5000}) {
+  for (const std::size_t length : std::initializer_list<std::size_t>{1, 62, 63, 64, 65, 200, 5000}) {
     CAPTURE(length);
     std::string name(length, 'n');
     berth_instance_options with = options(name.c_str());

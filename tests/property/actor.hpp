@@ -47,11 +47,16 @@ class Actor {
       std::unique_lock lock(mutex_);
       turn_.wait(lock, [this] { return pending_; });
       if (!work_) return;
+      // Without the lock: work may hand work on to another actor. Whoever handed it over waits and touches nothing.
+      lock.unlock();
+      std::exception_ptr thrown;
       try {
         work_();
       } catch (...) {
-        thrown_ = std::current_exception();
+        thrown = std::current_exception();
       }
+      lock.lock();
+      thrown_ = thrown;
       pending_ = false;
       lock.unlock();
       turn_.notify_all();

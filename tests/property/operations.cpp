@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "instance/fixtures.hpp"
+#include "instance/resident.hpp"
 #include "round.hpp"
 #include "subject.hpp"
 
@@ -35,6 +37,7 @@ bool all_zero(const unsigned char* bytes, std::size_t size) {
 
 std::size_t Round::random_size() {
   const std::uint64_t kind = below(1000);
+  if (mostly_large_ && kind < 900) return 30 * kKiB + below(kind < 800 ? 400 * kKiB : 3 * kMiB);
   if (kind < 20) return below(2);
   if (kind < 700) return below(std::uint64_t{1} << (3 + below(8)));
   if (kind < 930) return below(16 * kKiB);
@@ -121,7 +124,12 @@ void Round::reallocate(Subject& subject) {
   const std::size_t index = below(subject.model.count());
   const Block old = subject.model.at(index);
   Block block;
-  block.size = one_in(3) ? old.size + below(64) : one_in(2) ? old.size * 2 + 1 : random_size();
+  switch (below(4)) {
+    case 0: block.size = old.size + below(64); break;
+    case 1: block.size = old.size * 2 + 1; break;
+    case 2: block.size = old.size / 8 * below(8); break;
+    default: block.size = random_size();
+  }
   if (one_in(8)) block.alignment = random_alignment();
   note("realloc " + std::to_string(old.size) + " to " + std::to_string(block.alignment) + " " +
        std::to_string(block.size));
@@ -262,6 +270,17 @@ void Round::check_census(Subject& subject) {
   const berth_status status = berth_instance_visit(subject.instance, visitor, &census);
   if (status != BERTH_OK) fail("visit: ", berth_status_string(status));
   subject.model.check_census(census);
+  if (one_in(3)) check_resident(subject);
+}
+
+// Law 7, as the kernel has it. A sanitizer's own maps are too many to read them often.
+void Round::check_resident(Subject& subject) {
+  if (fixtures::kSanitized) return;
+  const fixtures::Resident resident = fixtures::resident_in_span(subject.handle);
+  const std::size_t committed = statistics_of(subject.instance).committed_bytes;
+  if (!resident.shared && resident.bytes > committed) {
+    fail(resident.bytes, " bytes are resident, ", committed, " committed");
+  }
 }
 
 void Round::purge(Subject& subject) {
@@ -275,7 +294,7 @@ void Round::purge(Subject& subject) {
 }
 
 void Round::move_quota(Subject& subject) {
-  subject.quota = one_in(3) ? 0 : (1 + below(60)) * kMiB;
+  subject.quota = mostly_large_ ? (2 + below(4)) * kMiB : one_in(3) ? 0 : (1 + below(60)) * kMiB;
   note("quota " + std::to_string(subject.quota));
   const berth_status status = berth_instance_set_quota(subject.instance, subject.quota);
   if (status != BERTH_OK) fail("set_quota: ", berth_status_string(status));

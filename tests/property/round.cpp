@@ -54,7 +54,7 @@ std::unique_ptr<Round::Subject> Round::make_subject() {
   options.hardening = one_in(3) ? BERTH_HARDENING_CHECKED : BERTH_HARDENING_FAST;
   options.huge_pages = static_cast<std::uint32_t>(below(3));
   options.flags = one_in(4) ? BERTH_INSTANCE_NORESERVE : 0;
-  if (one_in(3)) subject->quota = options.quota_bytes = (2 + below(60)) * kMiB;
+  if (mostly_large_ || one_in(3)) subject->quota = options.quota_bytes = (2 + below(mostly_large_ ? 4 : 60)) * kMiB;
   options.on_misuse = on_misuse;
   options.on_misuse_context = &subject->misuses;
   const berth_status status = berth_instance_create(&options, &subject->instance);
@@ -85,8 +85,10 @@ void Round::run() {
   berth_process_stats(&before);
 
   const std::size_t length = 500 + below(one_in(4) ? 40000 : 8000);
+  mostly_large_ = one_in(5);
   for (std::uint64_t i = 1 + below(4); i > 0; --i) subjects_.push_back(make_subject());
-  for (std::uint64_t i = below(4); i > 0; --i) {
+  // Now and then more than the eight buckets in which a thread keeps what it owes to others.
+  for (std::uint64_t i = one_in(4) ? 8 + below(6) : below(4); i > 0; --i) {
     actors_.push_back(std::make_unique<Actor>());
     actor_numbers_.push_back(next_thread_++);
   }
@@ -124,6 +126,7 @@ void Round::run() {
 
 void Round::step() {
   Subject& subject = random_subject();
+  if (mostly_large_ && one_in(3)) return reallocate(subject);
   const std::uint64_t dice = below(1000);
   if (dice < 840) {
     const bool grow = subject.model.count() == 0 || (below(100) < growth_ && subject.model.live_bytes() < 48 * kMiB);
@@ -187,6 +190,7 @@ void Round::finish(Subject& subject) {
   }
   check_books(subject);
   check_census(subject);
+  check_resident(subject);
   const std::size_t keep = one_in(2) ? 0 : below(subject.model.count() + 1);
   while (subject.model.count() > keep) free_at(subject, below(subject.model.count()));
   check_books(subject);

@@ -67,6 +67,7 @@ class Round {
   void expect_misuse(Subject& subject, berth_misuse_kind kind, const void* address, std::uint64_t owner);
   void on_actor(std::size_t actor, const std::function<void()>& work);
   void on_random_thread(const std::function<void(unsigned thread)>& work);
+  void check_resident(Subject& subject);
   void check_emptied(Subject& subject);
   void finish(Subject& subject);
 
@@ -79,6 +80,7 @@ class Round {
   std::size_t current_ = kDriver;  // the actor on whose thread the operations come from for now
   unsigned next_thread_ = 1;       // 0 is the thread that drives
   bool threads_stay_ = true;
+  bool mostly_large_ = false;  // a round about runs of pages, at tight quotas
   std::size_t operation_ = 0;
   std::uint64_t growth_ = 50;  // of 100 operations that change the number of blocks, those that allocate
   std::array<std::string, 24> history_;
