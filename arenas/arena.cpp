@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint64_t kReadyPages = (std::size_t{4} << 20) / pal::kPageSize;
 constexpr std::uint64_t kReadyShare = 8;
 
+// How many free blocks of each kind are looked at for a hole before new pages are used.
+constexpr unsigned kHoleTries = 4;
+
 // How far the window runs ahead of what is used: a quarter, so that growing to n pages takes O(log n) calls.
 constexpr std::size_t kWindowStep = std::size_t{256} << 10;
 constexpr std::size_t kBooksStep = std::size_t{16} << 10;
@@ -57,19 +60,45 @@ Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) 
   return {page_address(run.first), zero};
 }
 
-// Ready pages first, because they cost nothing; then clean ones; then pages never used; last, everything free is made
-// clean, so that neighbours of different states can merge.
+// Ready pages first, because they cost nothing; then clean ones; then a hole of several blocks; then pages never used;
+// last, everything free is made clean, so that neighbours of different states merge, and every hole is looked at.
 PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept {
   if (pages > span_.bytes() >> pal::kPageShift || alignment > span_.bytes() >> pal::kPageShift) return {};
   zero = false;
   if (const PageRun run = buddy_.take(pages, alignment, FreeState::Dirty)) return run;
+  if (alignment == 1) {
+    if (const PageRun run = take_hole(pages, kHoleTries, zero)) return run;
+  }
   zero = true;
   if (!make_room(pages)) return {};
   PageRun run = buddy_.take(pages, alignment, FreeState::Clean);
   if (!run) run = carve(pages, alignment);
-  if (!run && give_back(0) > 0) run = buddy_.take(pages, alignment, FreeState::Clean);
-  if (run) charge(run.pages);
-  return run;
+  if (!run) {
+    give_back(0);
+    run = buddy_.take(pages, alignment, FreeState::Clean);
+  }
+  if (run) {
+    charge(run.pages);
+    return run;
+  }
+  return alignment == 1 ? take_hole(pages, ~0u, zero) : run;
+}
+
+// Adjacent free blocks that no power of two joins.
+PageRun Arena::take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexcept {
+  for (;;) {
+    const PageRun hole = buddy_.find_hole(pages, tries);
+    std::uint64_t clean = 0;
+    if (!hole || !buddy_.is_free(hole, clean)) return {};
+    // As in resize(): making room may turn some of these pages clean, or move the hole's blocks.
+    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
+    if (!make_room(clean)) return {};
+    if (buddy_.free_pages(FreeState::Dirty) != ready) continue;
+    buddy_.take_exactly(hole);
+    charge(clean);
+    zero = clean == pages;
+    return hole;
+  }
 }
 
 // Takes pages that were never used, from the lowest used one down.
@@ -149,10 +178,14 @@ void Arena::purge() noexcept {
   give_back(0);
 }
 
-bool Arena::commit_books(char* low, char* high) noexcept {
+bool Arena::make_accessible(char* low, char* high) noexcept {
   const pal::LockGuard held(lock_);
-  const std::uint64_t pages = pages_for(static_cast<std::size_t>(high - low));
-  if (!make_room(pages) || !span_.make_accessible(low, high)) return false;
+  return span_.make_accessible(low, high);
+}
+
+bool Arena::charge_books(std::uint64_t pages) noexcept {
+  const pal::LockGuard held(lock_);
+  if (!make_room(pages)) return false;
   charge(pages);
   return true;
 }

@@ -69,8 +69,9 @@ class Arena {
   // Gives all free pages back to the system.
   void purge() noexcept;
 
-  // Charges pages of the books that lie outside the window, and makes them accessible.
-  bool commit_books(char* low, char* high) noexcept;
+  // Books outside the window: made accessible as a range, charged by the page when one is used.
+  bool make_accessible(char* low, char* high) noexcept;
+  bool charge_books(std::uint64_t pages) noexcept;
 
   void set_quota(std::size_t bytes) noexcept;
   Counts counts() const noexcept;
@@ -83,6 +84,7 @@ class Arena {
 
  private:
   PageRun take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept;
+  PageRun take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexcept;
   PageRun carve(std::uint64_t pages, std::uint64_t alignment) noexcept;
   bool make_room(std::uint64_t pages) noexcept;
   std::uint64_t give_back(std::uint64_t keep) noexcept;

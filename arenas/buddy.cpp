@@ -102,16 +102,53 @@ PageRun Buddy::take(std::uint64_t pages, std::uint64_t alignment, FreeState stat
   return {first, pages};
 }
 
+// The size of the free block that starts here; 0: none does.
+std::uint64_t Buddy::free_block_at(PageNumber first) const noexcept {
+  if (first < lowest_ || first >= pagemap_.top()) return 0;
+  const std::uint64_t word = pagemap_.word(first);
+  const PageKind kind = page_word::kind(word);
+  const bool free = kind == PageKind::Clean || kind == PageKind::Dirty;
+  return free ? block_pages(static_cast<unsigned>(page_word::value(word))) : 0;
+}
+
+// The free neighbours of a free block, above it and then below it, until there are enough pages.
+PageRun Buddy::hole_around(PageRun block, std::uint64_t pages) const noexcept {
+  while (block.pages < pages) {
+    const std::uint64_t above = free_block_at(block.end());
+    if (above == 0) break;
+    block.pages += above;
+  }
+  for (unsigned order = 0; block.pages < pages && order < kOrders && block.first >= block_pages(order); ++order) {
+    if (free_block_at(block.first - block_pages(order)) != block_pages(order)) continue;
+    block.first -= block_pages(order);
+    block.pages += block_pages(order);
+    order = ~0u;  // begins again at 0
+  }
+  return block.pages >= pages ? PageRun{block.first, pages} : PageRun{};
+}
+
+PageRun Buddy::find_hole(std::uint64_t pages, unsigned tries) const noexcept {
+  // Any 2^n pages of one state hold a whole block of 2^(n-1).
+  const auto order = static_cast<unsigned>(std::bit_width(pages)) - 1;
+  for (const Lists& lists : lists_) {
+    for (unsigned each = order == 0 ? 0 : order - 1; each <= order && each < kOrders; ++each) {
+      unsigned left = tries;
+      for (std::uint32_t index = lists.heads[each]; index != 0 && left > 0; --left) {
+        if (const PageRun hole = hole_around({pagemap_.page(index), block_pages(each)}, pages)) return hole;
+        index = next_of(pagemap_.at(index).aux);
+      }
+    }
+  }
+  return {};
+}
+
 bool Buddy::is_free(PageRun run, std::uint64_t& clean_pages) const noexcept {
   clean_pages = 0;
   // The page before run.first is taken, so a free block that holds run.first starts there.
   for (PageNumber page = run.first; page < run.end();) {
-    if (page < lowest_ || page >= pagemap_.top()) return false;
-    const std::uint64_t word = pagemap_.word(page);
-    const PageKind kind = page_word::kind(word);
-    if (kind != PageKind::Clean && kind != PageKind::Dirty) return false;
-    const std::uint64_t pages = block_pages(static_cast<unsigned>(page_word::value(word)));
-    if (kind == PageKind::Clean) clean_pages += std::min(pages, run.end() - page);
+    const std::uint64_t pages = free_block_at(page);
+    if (pages == 0) return false;
+    if (page_word::kind(pagemap_.word(page)) == PageKind::Clean) clean_pages += std::min(pages, run.end() - page);
     page += pages;
   }
   return true;

@@ -49,6 +49,10 @@ class Buddy {
   // block large enough.
   PageRun take(std::uint64_t pages, std::uint64_t alignment, FreeState state) noexcept;
 
+  // Free pages, of either state and in several blocks, that lie side by side, from the start of a block on. Looks at up
+  // to `tries` blocks of each list that such a hole must have a block of; O(tries * log n).
+  PageRun find_hole(std::uint64_t pages, unsigned tries) const noexcept;
+
   // How many of the `pages` pages from `first` on are clean, if all of them are free; else false.
   bool is_free(PageRun run, std::uint64_t& clean_pages) const noexcept;
 
@@ -63,6 +67,8 @@ class Buddy {
  private:
   static constexpr std::size_t slot(FreeState state) noexcept { return static_cast<std::size_t>(state); }
 
+  std::uint64_t free_block_at(PageNumber first) const noexcept;
+  PageRun hole_around(PageRun block, std::uint64_t pages) const noexcept;
   void push(PageNumber first, unsigned order, FreeState state) noexcept;
   void remove(PageNumber first, unsigned order, FreeState state) noexcept;
   void put_block(PageNumber first, unsigned order, FreeState state) noexcept;

@@ -192,6 +192,14 @@ TEST_CASE("a span that is used up says so and can be used again") {
   CHECK(own.arena->allocate(4 * kMiB / kPage, 1).address != nullptr);
 }
 
+TEST_CASE("a full span serves sizes that are no power of two out of its holes") {
+  ArenaOfItsOwn own(0, 16 * kMiB);
+  std::vector<char*> blocks;
+  while (char* block = own.arena->allocate(9, 1).address) blocks.push_back(block);
+  for (std::size_t each = 0; each < blocks.size(); each += 2) free_run(*own.arena, blocks[each]);
+  for (std::size_t each = 0; each < blocks.size(); each += 2) REQUIRE(own.arena->allocate(9, 1).address != nullptr);
+}
+
 TEST_CASE("the published limit covers exactly the pages in use") {
   ArenaOfItsOwn own;
   CHECK(own.limit == Arena::kGapPages + 1);

@@ -112,6 +112,28 @@ TEST_CASE("a run grows over what follows, of either state, and no further") {
   CHECK(pages.count_free(FreeState::Clean) == 64 - 11);
 }
 
+TEST_CASE("a hole between neighbours serves a run of its own size again, wherever it lies") {
+  for (const std::uint64_t size : {3u, 9u, 10u, 13u, 17u, 33u}) {
+    for (std::uint64_t shift = 0; shift < 17; ++shift) {
+      PagesWithoutMemory pages(256);
+      const PageRun everything = pages.buddy.take(256, 1, FreeState::Clean);
+      REQUIRE(everything);
+      const PageRun hole{everything.first + shift, size};
+      const FreeState state = shift % 2 == 0 ? FreeState::Clean : FreeState::Dirty;
+      pages.buddy.put(hole, state);
+      CHECK_FALSE(pages.buddy.find_hole(size + 1, 100));
+      const PageRun found = pages.buddy.find_hole(size, 100);
+      REQUIRE(found);
+      CHECK(found.first == hole.first);
+      std::uint64_t clean = 0;
+      REQUIRE(pages.buddy.is_free(found, clean));
+      CHECK(clean == (state == FreeState::Clean ? size : 0));
+      pages.buddy.take_exactly(found);
+      CHECK(pages.buddy.free_pages(FreeState::Clean) + pages.buddy.free_pages(FreeState::Dirty) == 0);
+    }
+  }
+}
+
 TEST_CASE("random takes and puts keep the books and never overlap") {
   std::mt19937_64 random(berth::tests::seed());
   constexpr std::uint64_t kPages = 4096;
