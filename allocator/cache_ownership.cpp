@@ -13,6 +13,8 @@ namespace {
 // Slots are made accessible by the eight: one system call, and only those that are used are touched.
 constexpr std::uint32_t kSlotStep = 8;
 
+constexpr std::uint32_t kRetryEvery = 64;
+
 bool open_slot(Instance& instance, std::uint32_t slot) noexcept {
   if (slot < instance.open_slots.load(std::memory_order_acquire)) return true;
   if (slot >= instance.slots) return false;
@@ -22,7 +24,7 @@ bool open_slot(Instance& instance, std::uint32_t slot) noexcept {
   const std::uint32_t wanted = std::min((slot / kSlotStep + 1) * kSlotStep, instance.slots);
   char* low = instance.caches + std::size_t{std::max(open, 1u)} * kCacheStride;
   char* high = instance.caches + std::size_t{wanted} * kCacheStride;
-  if (!instance.arena.commit_books(low, high)) return false;
+  if (!instance.arena.make_accessible(low, high)) return false;
   instance.open_slots.store(wanted, std::memory_order_release);
   return true;
 }
@@ -35,21 +37,15 @@ bool take(ThreadCache& cache, ThreadKey from, ThreadKey to) noexcept {
   return true;
 }
 
+bool is_special(ThreadKey owner) noexcept { return owner == kCollector || owner == kEverybody || owner == kAbandoned; }
+
 bool is_dead(ThreadKey owner) noexcept {
-  return owner == kNobody || (owner != kCollector && owner != kEverybody && !thread_identity::alive(owner));
+  return owner == kNobody || (!is_special(owner) && !thread_identity::alive(owner));
 }
 
-}  // namespace
-
-ThreadCache* obtain_cache(Instance& instance) noexcept {
-  ThreadKey key = thread_identity::obtain();
-  if (ThreadCache* cache = own_cache(instance)) return cache;
-  if (thread_index(key) == kNoThreadIndex) {
-    // Once in a while somebody may have died.
-    if (instance.shared_uses.fetch_add(1, std::memory_order_relaxed) % 64 != 0) return nullptr;
-    key = thread_identity::obtain_index();
-    if (thread_index(key) == kNoThreadIndex) return nullptr;
-  }
+ThreadCache* claim_cache(Instance& instance) noexcept {
+  const ThreadKey key = thread_identity::obtain_index();
+  if (thread_index(key) == kNoThreadIndex) return nullptr;
   const std::uint32_t slot = thread_index(key) + Instance::kThreadSlots;
   // A predecessor with this index is dead, or it would not be this thread's index now.
   const bool inherit = slot < instance.open_slots.load(std::memory_order_acquire) &&
@@ -57,22 +53,43 @@ ThreadCache* obtain_cache(Instance& instance) noexcept {
   if (!inherit) {
     const ThreadKey owner = instance.first_cache.owner.load(std::memory_order_acquire);
     if (is_dead(owner) && take(instance.first_cache, owner, key)) return &instance.first_cache;
-    if (!open_slot(instance, slot)) return nullptr;
+    // The page that a cache lies in is charged when it is first taken.
+    if (!open_slot(instance, slot) || !instance.arena.charge_books(1)) return nullptr;
   }
   ThreadCache& cache = instance.cache(slot);
   const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
-  if (owner == kCollector || !take(cache, owner, key)) return nullptr;
+  if (is_special(owner) || !take(cache, owner, key)) return nullptr;
   cache.slot.store(slot, std::memory_order_relaxed);
   return &cache;
+}
+
+}  // namespace
+
+ThreadCache* obtain_cache(Instance& instance) noexcept {
+  if (ThreadCache* cache = own_cache(instance)) return cache;
+  // Who was refused asks again only once in a while: somebody may have died, a quota may have been raised.
+  if (instance.cache_refused.load(std::memory_order_relaxed) &&
+      instance.shared_uses.fetch_add(1, std::memory_order_relaxed) % kRetryEvery != 0) {
+    return nullptr;
+  }
+  ThreadCache* cache = claim_cache(instance);
+  instance.cache_refused.store(cache == nullptr, std::memory_order_relaxed);
+  return cache;
 }
 
 ThreadCache* shared_cache(Instance& instance) noexcept {
   if (!open_slot(instance, Instance::kSharedSlot)) return nullptr;
   ThreadCache& cache = instance.cache(Instance::kSharedSlot);
+  if (cache.slot.load(std::memory_order_relaxed) == 0 && !instance.arena.charge_books(1)) return nullptr;
   cache.slot.store(Instance::kSharedSlot, std::memory_order_relaxed);
   // relaxed: only for those who look for dead owners.
   cache.owner.store(kEverybody, std::memory_order_relaxed);
   return &cache;
+}
+
+bool shared_cache_in_use(Instance& instance) noexcept {
+  return instance.open_slots.load(std::memory_order_acquire) > Instance::kSharedSlot &&
+         instance.cache(Instance::kSharedSlot).owner.load(std::memory_order_relaxed) == kEverybody;
 }
 
 void collect_dead_caches(Instance& instance, UseCache use) noexcept {
@@ -91,11 +108,22 @@ void collect_dead_caches(Instance& instance, UseCache use) noexcept {
   }
 }
 
+void abandon_caches_of_others(Instance& instance) noexcept {
+  const std::uint32_t open = instance.open_slots.load(std::memory_order_relaxed);
+  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
+    // The shared cache is whole: its lock was taken for the fork. So is one that nobody owned.
+    std::atomic<ThreadKey>& owner = instance.cache(slot).owner;
+    const ThreadKey key = owner.load(std::memory_order_relaxed);
+    if (key != kNobody && key != kEverybody && key != thread_key) owner.store(kAbandoned, std::memory_order_relaxed);
+  }
+}
+
 std::uint32_t owned_caches(Instance& instance) noexcept {
   const std::uint32_t open = instance.open_slots.load(std::memory_order_acquire);
   std::uint32_t owned = 0;
   for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
-    if (slot != Instance::kSharedSlot && !is_dead(instance.cache(slot).owner.load(std::memory_order_relaxed))) ++owned;
+    const ThreadKey owner = instance.cache(slot).owner.load(std::memory_order_relaxed);
+    if (!is_special(owner) && !is_dead(owner)) ++owned;
   }
   return owned;
 }

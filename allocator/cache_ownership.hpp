@@ -27,10 +27,14 @@ ThreadCache* obtain_cache(Instance& instance) noexcept;
 
 // The shared cache, made accessible. Its lock must be held for every use. Null if the system refuses its page.
 ThreadCache* shared_cache(Instance& instance) noexcept;
+bool shared_cache_in_use(Instance& instance) noexcept;
 
 // Takes each cache whose owner is dead, calls `use` on it, and leaves it to whoever comes next.
 using UseCache = void (*)(Instance&, ThreadCache&) noexcept;
 void collect_dead_caches(Instance& instance, UseCache use) noexcept;
+
+// In a forked child: the caches of threads that it does not have may have been cut in mid-change. Nobody takes them.
+void abandon_caches_of_others(Instance& instance) noexcept;
 
 // How many caches have a living owner.
 std::uint32_t owned_caches(Instance& instance) noexcept;

@@ -28,8 +28,9 @@ class FreeBlocks {
     return static_cast<bool>(span_);
   }
 
+  // A block is in one list, once: one that is marked already means a list that a double free has made a circle.
   void mark_list(const void* block, std::uintptr_t link_key) noexcept {
-    for (; block != nullptr && contains(block); block = free_list::next(block, link_key)) mark(block);
+    for (; block != nullptr && contains(block) && !marked(block); block = free_list::next(block, link_key)) mark(block);
   }
 
   bool marked(const void* block) const noexcept {

@@ -3,13 +3,14 @@
 //
 // Before the fork every lock is taken, so that what it guards is whole; this is the one exception to law 5's "no lock
 // while another is held": the registry's first, then instance by instance in the order of lines (each as written in
-// instance.hpp), then the leaves. What no lock guards, the caches, changes by single stores: a child may lose the
-// blocks that were in flight in threads it does not have, and nothing else.
+// instance.hpp), then the leaves. What no lock guards are the caches of other threads, which the fork may cut in
+// mid-change: in the child nobody takes them over. So it loses the free blocks that they held, and nothing else.
 #include "allocator/fork.hpp"
 
 #include <atomic>
 #include <bitset>
 
+#include "allocator/cache_ownership.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/log.hpp"
 #include "allocator/registry.hpp"
@@ -54,10 +55,21 @@ void parent() noexcept {
 
 void child() noexcept {
   // The child's only thread holds every lock itself.
+  log::lock().unlock();
+  ledger::lock().unlock();
   thread_identity::only_this_thread_is_left();
-  parent();
+  thread_identity::lock().unlock();
+  registry::release_all(held, [](Instance& instance) {
+    abandon_caches_of_others(instance);
+    unlock_instance(instance);
+  });
   registry::drop_pins();
+  registry::lock().unlock();
 }
+
+// As early as can be: handlers run their prepare in the reverse order of registration, so those of the program, which
+// may allocate, run before the locks are taken and after they are given back.
+__attribute__((constructor(101))) void register_early() noexcept { register_fork_handlers(); }
 
 }  // namespace
 

@@ -6,7 +6,7 @@
 
 namespace berth::core {
 
-// Once in a process; costs one load after that.
+// Once in a process, when it starts or the module is loaded; costs one load after that.
 void register_fork_handlers() noexcept;
 
 }  // namespace berth::core

@@ -43,8 +43,11 @@ struct alignas(64) Instance {
   std::atomic<std::uint32_t> open_slots;
   std::uint32_t slots;  // how many the layout has room for; constant
   pal::Lock slots_lock;
-  pal::Lock shared_lock;                   // guards the cache of slot kSharedSlot
-  std::atomic<std::uint32_t> shared_uses;  // relaxed: a tick that paces retries
+  pal::Lock shared_lock;  // guards the cache of slot kSharedSlot
+  // Whether a thread was lately refused a cache of its own, and a tick that paces the next try. Any thread, relaxed:
+  // hints.
+  std::atomic<bool> cache_refused;
+  std::atomic<std::uint32_t> shared_uses;
 
   // Large blocks. Changed by any thread with fetch_add, relaxed: statistics.
   std::atomic<std::size_t> large_blocks;

@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 #include "allocator/lifecycle.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <new>
@@ -10,20 +11,15 @@
 #include "allocator/fork.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/layout.hpp"
-#include "allocator/log.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/statistics.hpp"
-#include "allocator/text.hpp"
 
 namespace berth::core::lifecycle {
 
 namespace {
 
-Status refuse(Status status, const Settings& settings, const char* field, std::size_t value, const char* why) noexcept {
-  Line line;
-  line << "berth: instance \"" << (settings.name != nullptr ? settings.name : "unnamed")
-       << "\" was not created: " << field << " " << std::uint64_t{value} << " " << why;
-  log::write(line.c_str());
+Status refuse(Line& why, Status status, const char* field, std::size_t value, const char* reason) noexcept {
+  why << field << " " << std::uint64_t{value} << " " << reason;
   return status;
 }
 
@@ -55,46 +51,53 @@ Span reserve(const Settings& settings, std::uint64_t id) noexcept {
   if (settings.span_bytes != 0) {
     return Span(pages_for(settings.span_bytes) * pal::kPageSize, access, id);
   }
-  Span span;
-  for (std::size_t bytes = layout::default_span(registry::live_instances()); !span && bytes >= layout::kMinSpan;
-       bytes /= 2) {
+  const std::size_t wanted = layout::default_span(registry::live_instances());
+  std::size_t bytes = wanted;
+  Span span(bytes, access, id);
+  while (!span && bytes > layout::kMinSpan) {
+    bytes /= 2;
     span = Span(bytes, access, id);
+  }
+  // Where addresses are scarce, a part of what could be had: the host and the next instances need some as well.
+  if (span && bytes < wanted) {
+    const std::size_t share = std::max(bytes / 16, std::min(bytes, layout::kSmallestDefaultSpan));
+    span = Span();
+    span = Span(share, access, id);
   }
   return span;
 }
 
 }  // namespace
 
-Status create(const Settings& settings, InstanceHandle& handle) noexcept {
+Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexcept {
   handle = InstanceHandle::None;
   if (!pal::supported()) {
-    return refuse(Status::Unsupported, settings, "page size", pal::kPageSize, "is not this system's");
+    return refuse(why, Status::Unsupported, "page size", pal::kPageSize, "is not this system's");
   }
   if (settings.span_bytes != 0 && (settings.span_bytes < layout::kMinSpan || settings.span_bytes > layout::kMaxSpan)) {
-    return refuse(Status::InvalidArgument, settings, "span_bytes", settings.span_bytes,
-                  "is not between 1 MiB and 8 TiB");
+    return refuse(why, Status::InvalidArgument, "span_bytes", settings.span_bytes, "is not between 1 MiB and 8 TiB");
   }
   if (settings.quota_bytes != 0 && settings.quota_bytes < layout::kMinQuota) {
-    return refuse(Status::InvalidArgument, settings, "quota_bytes", settings.quota_bytes, "is below 64 KiB");
+    return refuse(why, Status::InvalidArgument, "quota_bytes", settings.quota_bytes, "is below 64 KiB");
   }
   register_fork_handlers();
 
   const registry::Claim claim = registry::claim(settings.name);
   if (claim.line == registry::kNoLine) {
-    return refuse(Status::Busy, settings, "number of live instances", registry::live_instances(), "is the maximum");
+    return refuse(why, Status::Busy, "number of live instances", registry::live_instances(), "is the maximum");
   }
   Span span = reserve(settings, claim.id);
   if (!span) {
     registry::vacate(claim.line);
-    return refuse(Status::AddressSpace, settings, "span_bytes", settings.span_bytes,
+    return refuse(why, Status::AddressSpace, "span_bytes", settings.span_bytes,
                   "(0: default) of address space could not be reserved");
   }
   const Layout plan = layout::plan(span.base(), span.bytes(), claim.id);
   if (!span.open_window(plan.window_low, plan.window_high)) {
     span.release();
     registry::vacate(claim.line);
-    return refuse(Status::OutOfMemory, settings, "the first",
-                  static_cast<std::size_t>(plan.window_high - plan.window_low), "bytes could not be committed");
+    return refuse(why, Status::OutOfMemory, "the first", static_cast<std::size_t>(plan.window_high - plan.window_low),
+                  "bytes could not be committed");
   }
 
   auto* instance = ::new (static_cast<void*>(plan.instance)) Instance;

@@ -5,11 +5,12 @@
 #pragma once
 
 #include "allocator/settings.hpp"
+#include "allocator/text.hpp"
 
 namespace berth::core::lifecycle {
 
-// On failure nothing is left behind, and the log has a line that names the instance and the value.
-Status create(const Settings& settings, InstanceHandle& handle) noexcept;
+// On failure nothing is left behind, and `why` names the value that was refused.
+Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexcept;
 
 struct Remains {
   std::size_t live_blocks;

@@ -15,7 +15,7 @@ namespace {
 const char* phrase(MisuseKind kind) noexcept {
   switch (kind) {
     case MisuseKind::DoubleFree: return "was freed already";
-    case MisuseKind::ForeignFree: return "belongs to another plugin";
+    case MisuseKind::ForeignFree: return "belongs to";
     case MisuseKind::UnknownFree: return "is no block of any plugin";
     case MisuseKind::InteriorFree: return "is not the start of a block";
     case MisuseKind::SizeMismatch: return "was not allocated with this size";
@@ -35,13 +35,14 @@ void report(MisuseKind kind, Instance& called, const void* address, const Call& 
     if (pin.instance() != nullptr) place = inspect(*pin.instance(), address);
   }
   Line line;
-  line << "berth: plugin \"" << registry::name(called.self) << "\": " << call.operation << "(" << address;
+  line << "berth: plugin \"" << registry::name(called.self) << "\" (instance " << called.id << "): " << call.operation
+       << "(" << address;
   if (call.size != 0) line << ", size " << std::uint64_t{call.size};
   line << "): the address " << phrase(kind);
   if (owner.handle != InstanceHandle::None && owner.handle != called.self) {
     char name[registry::kNameBytes];
     registry::copy_name(owner.handle, name);
-    line << ", plugin \"" << name << "\"";
+    line << " plugin \"" << name << "\" (instance " << owner.id << ")";
   }
   if (place.block != nullptr) {
     line << " (block of " << std::uint64_t{place.block_bytes} << " bytes at " << static_cast<const void*>(place.block)

@@ -165,6 +165,7 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   const Block old = block_at(instance, block);
   if (old.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
+    errno = EINVAL;
     return nullptr;
   }
   const unsigned size_class = class_of(alignment, size);
@@ -220,9 +221,9 @@ void purge(Instance& instance) noexcept {
   // First every cache within reach sends what it holds for others, then every one takes in what it was sent: so one
   // purge is enough. The calling thread's comes last, because refills prefer it.
   for (const UseCache step : {&remote_frees::send_all, &small_blocks::empty}) {
-    if (instance.open_slots.load(std::memory_order_acquire) > Instance::kSharedSlot) {
+    if (shared_cache_in_use(instance)) {
       const pal::LockGuard held(instance.shared_lock);
-      if (ThreadCache* cache = shared_cache(instance)) step(instance, *cache);
+      step(instance, instance.cache(Instance::kSharedSlot));
     }
     collect_dead_caches(instance, step);
     if (ThreadCache* cache = own_cache(instance)) {

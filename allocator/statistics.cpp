@@ -39,6 +39,9 @@ Statistics collect_statistics(Instance& instance) noexcept {
     }
   }
   sums.live_blocks = sums.allocations - sums.deallocations;
+  // Read while threads are inside, or after a double free that nobody caught: fewer than none is none.
+  if (sums.allocations < sums.deallocations) sums.live_blocks = 0;
+  if (sums.live_blocks == 0 || static_cast<std::ptrdiff_t>(sums.live_bytes) < 0) sums.live_bytes = 0;
   return sums;
 }
 

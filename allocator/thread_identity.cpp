@@ -73,10 +73,8 @@ ThreadKey enrol(std::uint32_t probes) noexcept {
 
 }  // namespace
 
-ThreadKey obtain() noexcept { return thread_key != kUnknownThread ? thread_key : enrol(kProbes); }
-
 ThreadKey obtain_index() noexcept {
-  if (thread_index(thread_key) != kNoThreadIndex) return thread_key;
+  if (thread_key != kUnknownThread && thread_index(thread_key) != kNoThreadIndex) return thread_key;
   return enrol(kProbes);
 }
 
@@ -92,7 +90,7 @@ void resign() noexcept {
 
 bool alive(ThreadKey key) noexcept {
   const std::uint32_t index = thread_index(key);
-  if (key <= kUnknownThread || index >= kMaxThreads) return false;
+  if (key <= kAbandoned || index >= kMaxThreads) return false;
   if (entries[index].key.load(std::memory_order_acquire) != key) return false;
   return pal::thread_alive(entries[index].system_thread.load(std::memory_order_relaxed));
 }
@@ -101,13 +99,13 @@ pal::Lock& lock() noexcept { return guard; }
 
 void only_this_thread_is_left() noexcept {
   const ThreadKey mine = thread_key;
+  const std::int32_t system_thread = pal::thread_id();
   for (std::uint32_t index = 0; index < used_entries; ++index) {
     Entry& entry = entries[index];
-    if (entry.key.load(std::memory_order_relaxed) == mine) {
-      entry.system_thread.store(pal::thread_id(), std::memory_order_relaxed);
-    } else {
-      entry.key.store(kNobody, std::memory_order_relaxed);
-    }
+    const ThreadKey key = entry.key.load(std::memory_order_relaxed);
+    if (key == kNobody) continue;
+    if (key != mine) entry.key.store(kAbandoned, std::memory_order_relaxed);
+    entry.system_thread.store(system_thread, std::memory_order_relaxed);  // never found dead
   }
 }
 

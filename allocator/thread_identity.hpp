@@ -29,6 +29,7 @@ inline constexpr std::uint32_t kNoThreadIndex = 1023;
 inline constexpr ThreadKey kNobody = 0;                                       // a cache without an owner
 inline constexpr ThreadKey kCollector = ThreadKey{1} << kThreadKeyShift;      // being emptied on behalf of the dead
 inline constexpr ThreadKey kEverybody = ThreadKey{2} << kThreadKeyShift;      // the shared cache
+inline constexpr ThreadKey kAbandoned = ThreadKey{4} << kThreadKeyShift;      // left behind by a fork, for ever
 inline constexpr ThreadKey kUnknownThread = ThreadKey{3} << kThreadKeyShift;  // a thread without a key yet
 
 inline constexpr std::uint32_t thread_index(ThreadKey key) noexcept {
@@ -40,10 +41,8 @@ extern constinit thread_local ThreadKey thread_key;
 
 namespace thread_identity {
 
-// The calling thread's key, made now if it has none. Its index is kNoThreadIndex while kMaxThreads others live.
-ThreadKey obtain() noexcept;
-
-// Tries once more to get an index for a thread that has none.
+// The calling thread's key, made now if it has none or none with an index. Its index is kNoThreadIndex while
+// kMaxThreads others live.
 ThreadKey obtain_index() noexcept;
 
 // Ends the calling thread's key: its caches have no owner from now on.
@@ -52,7 +51,8 @@ void resign() noexcept;
 // Whether the key belongs to a living thread.
 bool alive(ThreadKey key) noexcept;
 
-// The lock of the table, and what a forked child does to it: one thread is left.
+// The lock of the table, and what a forked child does to it: one thread is left, and the indexes of the others are not
+// given to anyone, because their caches are not.
 pal::Lock& lock() noexcept;
 void only_this_thread_is_left() noexcept;
 

@@ -15,6 +15,7 @@
 #include "berth/instance.h"
 #include "handle.hpp"
 #include "instance_c_structs.hpp"
+#include "instance_creation.hpp"
 #include "instance_handle.hpp"
 
 namespace {
@@ -100,27 +101,27 @@ core::Settings to_settings(const berth_instance_options& options) noexcept {
   return settings;
 }
 
-berth_status refuse(berth_status status, const char* name, const char* what, std::uint64_t value) noexcept {
-  core::Line line;
-  line << "berth: berth_instance_create(\"" << (name != nullptr ? name : "unnamed") << "\"): " << what << " " << value
-       << ": " << berth_status_string(status);
-  core::log::write(line.c_str());
+berth_status refuse(core::Line& why, berth_status status, const char* what, std::uint64_t value) noexcept {
+  why << what << " " << value << " is " << berth_status_string(status);
   return status;
 }
 
-berth_status check_options(const berth_instance_options& options) noexcept {
+berth_status check_options(const berth_instance_options& options, core::Line& why) noexcept {
   if (options.hardening > BERTH_HARDENING_GUARDED) {
-    return refuse(BERTH_ERR_INVALID_ARGUMENT, options.name, "hardening", options.hardening);
+    return refuse(why, BERTH_ERR_INVALID_ARGUMENT, "hardening", options.hardening);
   }
   if (options.huge_pages > BERTH_HUGE_PAGES_ALWAYS) {
-    return refuse(BERTH_ERR_INVALID_ARGUMENT, options.name, "huge_pages", options.huge_pages);
+    return refuse(why, BERTH_ERR_INVALID_ARGUMENT, "huge_pages", options.huge_pages);
   }
   if ((options.flags & ~std::uint32_t{BERTH_INSTANCE_NORESERVE}) != 0) {
-    return refuse(BERTH_ERR_UNSUPPORTED, options.name, "flags", options.flags);
+    return refuse(why, BERTH_ERR_UNSUPPORTED, "flags", options.flags);
   }
-  if (options.reserved != 0) return refuse(BERTH_ERR_UNSUPPORTED, options.name, "reserved", options.reserved);
-  if (options.realtime_bytes != 0 || options.realtime_threads != 0) {
-    return refuse(BERTH_ERR_UNSUPPORTED, options.name, "realtime_bytes", options.realtime_bytes);
+  if (options.reserved != 0) return refuse(why, BERTH_ERR_UNSUPPORTED, "reserved", options.reserved);
+  if (options.realtime_bytes != 0) {
+    return refuse(why, BERTH_ERR_UNSUPPORTED, "realtime_bytes", options.realtime_bytes);
+  }
+  if (options.realtime_threads != 0) {
+    return refuse(why, BERTH_ERR_UNSUPPORTED, "realtime_threads", options.realtime_threads);
   }
   return BERTH_OK;
 }
@@ -132,22 +133,37 @@ berth_status absent(const berth_instance* instance) noexcept {
 
 }  // namespace
 
-extern "C" {
-
-berth_status berth_instance_create(const berth_instance_options* options, berth_instance** out) {
+berth_status berth::create_instance(const berth_instance_options* options, berth_instance** out,
+                                    core::Line& why) noexcept {
   if (out == nullptr) return BERTH_ERR_INVALID_ARGUMENT;
   *out = nullptr;
   berth_instance_options ours{};
   if (options != nullptr) {
     if (const berth_status status = read_struct(options, kOptionsV1, ours)) {
-      return refuse(status, nullptr, "options.struct_size", options->struct_size);
+      return refuse(why, status, "options.struct_size", options->struct_size);
     }
   }
-  if (const berth_status status = check_options(ours)) return status;
+  if (const berth_status status = check_options(ours, why)) return status;
   core::InstanceHandle handle = core::InstanceHandle::None;
-  const core::Status status = core::lifecycle::create(to_settings(ours), handle);
+  const core::Status status = core::lifecycle::create(to_settings(ours), handle, why);
   *out = to_pointer(handle);
   return to_status(status);
+}
+
+extern "C" {
+
+berth_status berth_instance_create(const berth_instance_options* options, berth_instance** out) {
+  core::Line why;
+  const berth_status status = create_instance(options, out, why);
+  if (status == BERTH_OK || out == nullptr) return status;
+  // A struct of unknown size has no name that could be trusted.
+  const bool readable =
+      options != nullptr && options->struct_size >= kOptionsV1 && options->struct_size <= kAbsurdStructSize;
+  core::Line line;
+  line << "berth: berth_instance_create(\"" << (readable && options->name != nullptr ? options->name : "unnamed")
+       << "\"): " << why.c_str();
+  core::log::write(line.c_str());
+  return status;
 }
 
 berth_status berth_instance_destroy(berth_instance* instance, berth_instance_report* report) {

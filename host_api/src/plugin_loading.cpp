@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "berth/plugin.h"
+#include "instance_creation.hpp"
 #include "plugin_call.hpp"
 #include "teardown.hpp"
 
@@ -47,8 +48,9 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
   wanted.on_pressure = options.on_pressure;
   wanted.on_pressure_context = options.on_pressure_context;
   wanted.user_data = options.user_data;
-  const berth_status status = berth_instance_create(&wanted, &plugin.instance);
-  if (status != BERTH_OK) fail(plugin, status, std::string("no instance: ") + berth_status_string(status));
+  core::Line why;
+  const berth_status status = berth::create_instance(&wanted, &plugin.instance, why);
+  if (status != BERTH_OK) fail(plugin, status, std::string("no instance: ") + why.c_str());
   plugin.allocator = berth_instance_allocator(plugin.instance);
 }
 
@@ -122,6 +124,7 @@ std::shared_ptr<PluginState> new_state(std::shared_ptr<ZombieList> zombies, cons
 std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, const std::filesystem::path& path,
                                          const LoadOptions& options) {
   const std::shared_ptr<PluginState> plugin = new_state(std::move(zombies), path, options);
+  if (path.empty()) fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "the path is empty");
   const std::optional<FileIdentity> file = identify_file(path);
   if (!file) {
     const std::error_code error(errno, std::generic_category());

@@ -85,7 +85,7 @@ TEST_CASE("a folder, an empty path and the program itself are no plugins") {
   CHECK_FALSE(host.load(BERTH_FIXTURES, {}, error));
   CHECK(error.status() == BERTH_ERR_LOAD);
   CHECK_FALSE(host.load("", {}, error));
-  CHECK(error.status() == BERTH_ERR_NOT_FOUND);
+  CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
   CHECK_FALSE(host.load("/proc/self/exe", {}, error));
   CHECK(error.status() == BERTH_ERR_LOAD);
   CHECK_FALSE(host.load(std::filesystem::read_symlink("/proc/self/exe"), {}, error));

@@ -4,10 +4,10 @@
  * berth/instance.h: instances as the host sees them. C99.
  *
  * Structs of version 1 only grow. The caller sets struct_size first: with a smaller one the missing fields take their
- * defaults; a larger one is accepted if the unknown tail is zero, else BERTH_ERR_UNSUPPORTED; one below version 1 is
- * BERTH_ERR_INVALID_ARGUMENT. Structs that are filled are filled up to the caller's size. Zero in any option means its
- * default. A host orders the destruction of an instance after every use of it; a call with a destroyed instance is
- * answered with BERTH_ERR_NOT_FOUND, never with a crash. Sizes are in bytes. Nothing throws. */
+ * defaults; a larger one is accepted if the unknown tail is zero, else BERTH_ERR_UNSUPPORTED; one below version 1, or
+ * above 4 KiB, is BERTH_ERR_INVALID_ARGUMENT. Structs that are filled are filled up to the caller's size. Zero in any
+ * option means its default. A host orders the destruction of an instance after every use of it; a call with a destroyed
+ * instance is answered with BERTH_ERR_NOT_FOUND, never with a crash. Sizes are in bytes. Nothing throws. */
 #ifndef BERTH_INSTANCE_H
 #define BERTH_INSTANCE_H
 
@@ -50,6 +50,8 @@ typedef enum {
   BERTH_ERR_DEFERRED          /* done, but the system kept the addresses for now; they are released later */
 } berth_status;
 
+/* This version checks what FAST says at every level; the higher ones are accepted, and take effect once they are built.
+ */
 enum {
   BERTH_HARDENING_DEFAULT = 0, /* FAST in release builds of the library, CHECKED in debug builds */
   BERTH_HARDENING_FAST,        /* what the pagemap tells for free: foreign and unknown pointers, large blocks */
@@ -106,8 +108,8 @@ typedef struct {
   uint32_t struct_size;
   uint32_t hardening; /* BERTH_HARDENING_... */
   const char* name;   /* copied, 63 bytes; NULL: "unnamed" */
-  size_t span_bytes;  /* address range; default: 64 GiB, less where many instances live; at least 1 MiB */
-  size_t quota_bytes; /* bound of committed_bytes; default: none */
+  size_t span_bytes;  /* address range; default: 64 GiB, less where many instances live; 1 MiB to 8 TiB */
+  size_t quota_bytes; /* bound of committed_bytes; default: none; at least 64 KiB */
   berth_misuse_handler on_misuse;
   void* on_misuse_context;
   uint32_t huge_pages; /* BERTH_HUGE_PAGES_... */

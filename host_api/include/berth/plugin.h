@@ -27,16 +27,16 @@ typedef struct berth_plugin_info {
   const char* name;     /* shown in reports; the host copies 63 bytes */
 } berth_plugin_info;
 
-/* BERTH_PLUGIN("name") at file scope, in one file, defines the symbol `berth_plugin`. The closing __extension__
- * lets the semicolon after the macro be written or left out without a pedantic warning. */
+/* BERTH_PLUGIN("name"); at file scope, in one file, defines the symbol `berth_plugin`. The closing __extension__ lets
+ * the semicolon be left out before another declaration, and be written without a pedantic warning. */
 #ifdef __cplusplus
 #define BERTH_PLUGIN_DECLARE_ BERTH_PLUGIN_EXPORT const berth_plugin_info berth_plugin
 #else
 #define BERTH_PLUGIN_DECLARE_ BERTH_PLUGIN_EXPORT extern const berth_plugin_info berth_plugin
 #endif
-#define BERTH_PLUGIN(plugin_name)                                                                                   \
-  BERTH_PLUGIN_DECLARE_;                                                                                            \
-  const berth_plugin_info berth_plugin = {(uint32_t)sizeof(berth_plugin_info), BERTH_ALLOCATOR_ABI, (plugin_name)}; \
+#define BERTH_PLUGIN(plugin_name)                                                                         \
+  BERTH_PLUGIN_DECLARE_;                                                                                  \
+  const berth_plugin_info berth_plugin = {sizeof(berth_plugin_info), BERTH_ALLOCATOR_ABI, (plugin_name)}; \
   __extension__
 
 /* Optional. Called once after the module is loaded, on the loading thread; `allocator` stays valid until the module
