@@ -26,7 +26,8 @@ namespace {
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 struct Pair {
-  explicit Pair(std::uint32_t level) : a(with("plugin-alpha", level, seen_by_a)), b(with("plugin-beta", level, seen_by_b)) {}
+  explicit Pair(std::uint32_t level)
+      : a(with("plugin-alpha", level, seen_by_a)), b(with("plugin-beta", level, seen_by_b)) {}
 
   static berth_instance_options with(const char* name, std::uint32_t level, MisuseRecorder& recorder) {
     berth_instance_options with = options(name);
@@ -114,8 +115,12 @@ TEST_CASE("a free of nobody's address is named", "[misuse]") {
   int local = 0;
   void* heap = std::malloc(64);
   std::memset(heap, 0x44, 64);
-  void* nobody[] = {&local, heap, reinterpret_cast<void*>(16), reinterpret_cast<void*>(~std::uintptr_t{0}),
-                    reinterpret_cast<void*>(std::uintptr_t{1} << 60), const_cast<char*>("literal")};
+  void* nobody[] = {&local,
+                    heap,
+                    reinterpret_cast<void*>(16),
+                    reinterpret_cast<void*>(~std::uintptr_t{0}),
+                    reinterpret_cast<void*>(std::uintptr_t{1} << 60),
+                    const_cast<char*>("literal")};
   for (void* address : nobody) {
     CAPTURE(address);
     berth_free(pair.a.handle(), address);

@@ -3,6 +3,8 @@
 //
 // Law 7 against the kernel's own account: what /proc/self/smaps says is resident in a span never exceeds what the
 // statistics say is committed, and what was purged is not resident.
+#include "resident.hpp"
+
 #include <algorithm>
 #include <cstring>
 #include <random>
@@ -10,7 +12,6 @@
 #include <vector>
 
 #include "fixtures.hpp"
-#include "resident.hpp"
 #include "support/catch.hpp"
 
 using namespace fixtures;

@@ -76,7 +76,7 @@ TEST_CASE("realloc(NULL, n) is malloc", "[semantics]") {
 TEST_CASE("a product that overflows in calloc is ENOMEM", "[semantics]") {
   Berth berth("calloc overflow");
   const std::pair<std::size_t, std::size_t> products[] = {
-      {kSizeMax, 2}, {2, kSizeMax}, {kSizeMax / 2 + 1, 2}, {std::size_t{1} << 32, std::size_t{1} << 32},
+      {kSizeMax, 2},        {2, kSizeMax},          {kSizeMax / 2 + 1, 2}, {std::size_t{1} << 32, std::size_t{1} << 32},
       {kSizeMax, kSizeMax}, {kSizeMax / 16 + 1, 16}};
   std::uint64_t failures = 0;
   for (auto [count, size] : products) {
@@ -121,8 +121,8 @@ TEST_CASE("sizes that no span can hold are ENOMEM", "[semantics]") {
 
 TEST_CASE("an alignment that is no power of two is EINVAL", "[semantics]") {
   Berth berth("alignments");
-  for (std::size_t alignment : {std::size_t{0}, std::size_t{3}, std::size_t{24}, kPage + 1, 3 * kGiB, kSizeMax,
-                                kSizeMax - 1}) {
+  for (std::size_t alignment :
+       {std::size_t{0}, std::size_t{3}, std::size_t{24}, kPage + 1, 3 * kGiB, kSizeMax, kSizeMax - 1}) {
     for (std::size_t size : {std::size_t{0}, std::size_t{1}, std::size_t{100}, kMiB, kSizeMax}) {
       CAPTURE(alignment, size);
       errno = 0;
@@ -352,7 +352,8 @@ TEST_CASE("a sized free with the size that was asked for is no misuse, at any le
   for (std::size_t size : sizes_of_interest()) {
     void* plain = berth_malloc(berth.handle(), size);
     berth_free_sized(berth.handle(), plain, size);
-    for (std::size_t alignment : {std::size_t{1}, std::size_t{8}, std::size_t{32}, std::size_t{256}, kPage, 64 * kKiB}) {
+    for (std::size_t alignment :
+         {std::size_t{1}, std::size_t{8}, std::size_t{32}, std::size_t{256}, kPage, 64 * kKiB}) {
       void* block = berth_aligned_alloc(berth.handle(), alignment, size);
       REQUIRE(block != nullptr);
       berth_free_aligned_sized(berth.handle(), block, alignment, size);

@@ -95,8 +95,15 @@ TEST_CASE("values that never were instances are not found", "[stale]") {
   int local = 0;
   const auto heap = std::make_unique<int>(0);
   const auto value = reinterpret_cast<std::uintptr_t>(bystander.get());
-  std::vector<std::uintptr_t> values = {1, 2, 3, 0xFFFF, 0x7fffffffffff, ~std::uintptr_t{0}, ~std::uintptr_t{0} - 7,
-                                        std::uintptr_t{1} << 63, reinterpret_cast<std::uintptr_t>(&local),
+  std::vector<std::uintptr_t> values = {1,
+                                        2,
+                                        3,
+                                        0xFFFF,
+                                        0x7fffffffffff,
+                                        ~std::uintptr_t{0},
+                                        ~std::uintptr_t{0} - 7,
+                                        std::uintptr_t{1} << 63,
+                                        reinterpret_cast<std::uintptr_t>(&local),
                                         reinterpret_cast<std::uintptr_t>(heap.get()),
                                         reinterpret_cast<std::uintptr_t>(bystander.handle())};
   for (int bit = 0; bit < 64; ++bit) values.push_back(value ^ (std::uintptr_t{1} << bit));
@@ -118,7 +125,8 @@ TEST_CASE("NULL is no instance", "[stale]") {
   CHECK(refused(berth_instance_set_quota(nullptr, 0)));
   CHECK(refused(berth_thread_prepare(nullptr)));
   CHECK(refused(berth_instance_destroy(nullptr, nullptr)));
-  CHECK(refused(berth_instance_visit(nullptr, [](void*, const berth_block*) { return true; }, nullptr)));
+  CHECK(refused(berth_instance_visit(
+      nullptr, [](void*, const berth_block*) { return true; }, nullptr)));
   CHECK(berth_instance_allocator(nullptr) == nullptr);
   CHECK(std::string(berth_instance_name(nullptr)) == "");
   CHECK(berth_instance_id(nullptr) == 0);

@@ -32,7 +32,8 @@ Census allocate_mix(berth_allocator* handle, std::size_t count) {
   Census blocks;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t size = i % 97 == 0 ? i * 1000 : i % 13 == 0 ? i * 10 : i % 700;
-    void* block = i % 5 == 0 ? berth_aligned_alloc(handle, std::size_t{1} << (i % 15), size) : berth_malloc(handle, size);
+    void* block =
+        i % 5 == 0 ? berth_aligned_alloc(handle, std::size_t{1} << (i % 15), size) : berth_malloc(handle, size);
     REQUIRE(block != nullptr);
     REQUIRE(blocks.emplace(block, berth_usable_size(handle, block)).second);
   }

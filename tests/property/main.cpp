@@ -55,9 +55,8 @@ bool set(Settings& settings, const std::string& name, const char* value) {
 bool read_settings(Settings& settings, int argc, char** argv) {
   std::random_device device;
   settings.seed = (std::uint64_t{device()} << 32 | device()) >> 16;  // short enough to type
-  const std::pair<const char*, const char*> variables[] = {{"BERTH_SEED", "--seed"},
-                                                           {"BERTH_PROPERTY_ROUNDS", "--rounds"},
-                                                           {"BERTH_PROPERTY_SECONDS", "--seconds"}};
+  const std::pair<const char*, const char*> variables[] = {
+      {"BERTH_SEED", "--seed"}, {"BERTH_PROPERTY_ROUNDS", "--rounds"}, {"BERTH_PROPERTY_SECONDS", "--seconds"}};
   for (const auto& [variable, name] : variables) {
     const char* value = std::getenv(variable);
     if (value != nullptr && *value != '\0' && !set(settings, name, value)) return false;
@@ -128,13 +127,13 @@ int main(int argc, char** argv) {
     } catch (const property::Difference& difference) {
       std::printf("%sfailed: %s\nthe last operations:\n", terminal ? "\n" : "", difference.what());
       for (const std::string& line : round.history()) std::printf("  %s\n", line.c_str());
-      std::printf("again with: %s --seed %llu --round %llu\n", argv[0],
-                  static_cast<unsigned long long>(settings.seed), static_cast<unsigned long long>(number));
+      std::printf("again with: %s --seed %llu --round %llu\n", argv[0], static_cast<unsigned long long>(settings.seed),
+                  static_cast<unsigned long long>(number));
       return 1;
     }
     operations += round.operations();
   }
-  std::printf("%spassed: %llu rounds, %llu operations, %.1f s\n", terminal ? "\r" : "", static_cast<unsigned long long>(done),
-              static_cast<unsigned long long>(operations), elapsed());
+  std::printf("%spassed: %llu rounds, %llu operations, %.1f s\n", terminal ? "\r" : "",
+              static_cast<unsigned long long>(done), static_cast<unsigned long long>(operations), elapsed());
   return operations > 0 ? 0 : 1;
 }

@@ -86,8 +86,10 @@ void Round::allocate(Subject& subject) {
   const std::size_t element = block.size / count;
   if (kind < 2) block.size = element * count;
   if (kind == 2) block.alignment = random_alignment();
-  note((kind < 2 ? "calloc " : kind == 2 ? "aligned " : "malloc ") + std::to_string(block.alignment) + " " +
-       std::to_string(block.size));
+  note((kind < 2    ? "calloc "
+        : kind == 2 ? "aligned "
+                    : "malloc ") +
+       std::to_string(block.alignment) + " " + std::to_string(block.size));
   int error = 0;
   on_random_thread([&](unsigned thread) {
     berth_allocator* a = subject.handle;

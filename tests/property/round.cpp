@@ -19,9 +19,8 @@ constexpr std::size_t kMiB = 1024 * kKiB;
 
 void on_misuse(void* context, const berth_misuse* misuse) {
   auto& seen = *static_cast<std::vector<SeenMisuse>*>(context);
-  seen.push_back({static_cast<berth_misuse_kind>(misuse->kind), misuse->address,
-                             berth_instance_id(misuse->owner),
-                             misuse->message != nullptr ? misuse->message : ""});
+  seen.push_back({static_cast<berth_misuse_kind>(misuse->kind), misuse->address, berth_instance_id(misuse->owner),
+                  misuse->message != nullptr ? misuse->message : ""});
 }
 
 }  // namespace
@@ -168,8 +167,8 @@ void Round::replace_subject() {
   subjects_.push_back(make_subject());
 }
 
-// With no block left, no cache in use and a purge, an instance is its books and what it keeps for the next start: a block
-// that got lost on its way between lists would hold its pages.
+// With no block left, no cache in use and a purge, an instance is its books and what it keeps for the next start: a
+// block that got lost on its way between lists would hold its pages.
 void Round::check_emptied(Subject& subject) {
   for (std::size_t i = 0; i < actors_.size(); ++i) on_actor(i, berth_thread_detach);
   berth_thread_detach();

@@ -46,7 +46,7 @@ TEST_CASE("an instance is destroyed while other threads have caches in it", "[th
         meeting.arrive_and_wait();  // an instance is there
         if (!use(berth->handle(), random, 30)) fine = false;
         if (make_proven(berth->handle(), 100, t) == nullptr) fine = false;  // stays
-        meeting.arrive_and_wait();                                         // all have used it
+        meeting.arrive_and_wait();                                          // all have used it
       }
     });
   }
