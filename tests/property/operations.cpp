@@ -298,6 +298,7 @@ void Round::purge(Subject& subject) {
 void Round::move_quota(Subject& subject) {
   subject.quota = mostly_large_ ? (2 + below(4)) * kMiB : one_in(3) ? 0 : (1 + below(60)) * kMiB;
   note("quota " + std::to_string(subject.quota));
+  subject.model.ownership_moved();
   const berth_status status = berth_instance_set_quota(subject.instance, subject.quota);
   if (status != BERTH_OK) fail("set_quota: ", berth_status_string(status));
   subject.committed_at_quota = statistics_of(subject.instance).committed_bytes;

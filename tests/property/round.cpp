@@ -58,6 +58,8 @@ std::unique_ptr<Round::Subject> Round::make_subject() {
   options.on_misuse_context = &subject->misuses;
   const berth_status status = berth_instance_create(&options, &subject->instance);
   if (status != BERTH_OK) fail("no instance: ", berth_status_string(status));
+  // A thread that a quota refuses a cache shares one with others.
+  if (subject->quota != 0) subject->model.ownership_moved();
   subject->handle = berth_instance_allocator(subject->instance);
   subject->id = berth_instance_id(subject->instance);
   return subject;
