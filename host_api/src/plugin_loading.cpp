@@ -123,7 +123,7 @@ std::shared_ptr<PluginState> new_state(std::shared_ptr<ZombieList> zombies, cons
 
 std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, const std::filesystem::path& path,
                                          const LoadOptions& options) {
-  const std::shared_ptr<PluginState> plugin = new_state(std::move(zombies), path, options);
+  std::shared_ptr<PluginState> plugin = new_state(std::move(zombies), path, options);
   if (path.empty()) fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "the path is empty");
   const std::optional<FileIdentity> file = identify_file(path);
   if (!file) {
@@ -154,7 +154,7 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
                                           const LoadOptions& options, berth_instance* instance) {
   std::optional<ModuleIdentity> identity;
   if (native_handle != nullptr) identity = identify_module(native_handle);
-  const std::shared_ptr<PluginState> plugin =
+  std::shared_ptr<PluginState> plugin =
       new_state(std::move(zombies), identity ? std::filesystem::path(identity->name) : "", options);
   if (!identity) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT,

@@ -57,6 +57,14 @@ void read_both(const Channel& out, const Channel& err, Outcome& outcome) {
 
 }  // namespace
 
+bool has_terminals() {
+  const int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+  const bool usable = master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0 && ptsname(master) != nullptr &&
+                      access(ptsname(master), R_OK | W_OK) == 0;
+  if (master >= 0) close(master);
+  return usable;
+}
+
 Outcome run_sample_host(const std::vector<std::string>& arguments, Errors errors) {
   const Channel out = make_pipe();
   const Channel err = errors == Errors::ToPipe ? make_pipe() : make_terminal();

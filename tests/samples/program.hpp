@@ -15,6 +15,9 @@ struct Outcome {
 
 enum class Errors { ToPipe, ToTerminal };
 
+// Whether this system gives out pseudo-terminals; a bare chroot does not.
+bool has_terminals();
+
 // sample_host with these arguments. Its standard error is a pipe or a terminal.
 Outcome run_sample_host(const std::vector<std::string>& arguments, Errors errors = Errors::ToPipe);
 
