@@ -9,21 +9,11 @@
 #include "allocator/inspect.hpp"
 #include "allocator/large_blocks.hpp"
 #include "allocator/remote_frees.hpp"
+#include "arenas/pal/errno_keeper.hpp"
 
 namespace berth::core {
 
 namespace {
-
-class ErrnoKeeper {
- public:
-  ErrnoKeeper() noexcept : saved_(errno) {}
-  ~ErrnoKeeper() { errno = saved_; }
-  ErrnoKeeper(const ErrnoKeeper&) = delete;
-  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
-
- private:
-  int saved_;
-};
 
 // Runs `use` with the calling thread's cache, or with the shared one under its lock. False: there is neither.
 template <typename Use>
@@ -191,7 +181,7 @@ void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_
 void deallocate_slow(Instance& instance, void* block, const char* operation, const void* caller,
                      std::size_t size) noexcept {
   if (block == nullptr) return;
-  const ErrnoKeeper keeper;
+  const pal::ErrnoKeeper keeper;
   const Call call = {operation, caller, size};
   const Block found = block_at(instance, block);
   if (found.bytes == 0) {
@@ -204,7 +194,7 @@ void deallocate_slow(Instance& instance, void* block, const char* operation, con
 }
 
 void sort_back_slow(Instance& instance, std::uint64_t bin_number) noexcept {
-  const ErrnoKeeper keeper;
+  const pal::ErrnoKeeper keeper;
   ThreadCache& cache = instance.cache(slab_word::slot(bin_number));
   small_blocks::sort_back(instance, cache, slab_word::size_class(bin_number));
   BERTH_TSAN_RELEASE(&cache);

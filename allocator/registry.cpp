@@ -85,14 +85,14 @@ class ChainChange {
 struct GranuleRange {
   std::size_t first, last;
 };
-GranuleRange granules_of(std::uintptr_t base, std::size_t span_bytes) noexcept {
-  return {base >> kGranuleShift, (base + span_bytes - 1) >> kGranuleShift};
+GranuleRange granules_of(const Line& line) noexcept {
+  const std::uintptr_t base = line.base.load(std::memory_order_relaxed);
+  return {base >> kGranuleShift, (base + line.span_bytes.load(std::memory_order_relaxed) - 1) >> kGranuleShift};
 }
 
 // The link that continues the chain of a granule behind a line; null in a granule that the line has for itself.
 std::atomic<std::uint32_t>* link_in(Line& line, std::size_t granule) noexcept {
-  const GranuleRange range =
-      granules_of(line.base.load(std::memory_order_relaxed), line.span_bytes.load(std::memory_order_relaxed));
+  const GranuleRange range = granules_of(line);
   if (granule == range.first) return &line.next[0];
   if (granule == range.last) return &line.next[1];
   return nullptr;
@@ -100,8 +100,7 @@ std::atomic<std::uint32_t>* link_in(Line& line, std::size_t granule) noexcept {
 
 void link(std::uint32_t number) noexcept {
   Line& line = lines[number];
-  const GranuleRange range =
-      granules_of(line.base.load(std::memory_order_relaxed), line.span_bytes.load(std::memory_order_relaxed));
+  const GranuleRange range = granules_of(line);
   const ChainChange change;
   for (std::size_t granule = range.first; granule <= range.last; ++granule) {
     if (auto* next = link_in(line, granule)) {
@@ -113,8 +112,7 @@ void link(std::uint32_t number) noexcept {
 
 void unlink(std::uint32_t number) noexcept {
   Line& line = lines[number];
-  const GranuleRange range =
-      granules_of(line.base.load(std::memory_order_relaxed), line.span_bytes.load(std::memory_order_relaxed));
+  const GranuleRange range = granules_of(line);
   const ChainChange change;
   for (std::size_t granule = range.first; granule <= range.last; ++granule) {
     auto* mine = link_in(line, granule);

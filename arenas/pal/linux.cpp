@@ -20,25 +20,10 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::pal {
-
-namespace {
-
-// The callers promise to keep errno: an allocator's housekeeping is nobody's error.
-class ErrnoKeeper {
- public:
-  ErrnoKeeper() noexcept : saved_(errno) {}
-  ~ErrnoKeeper() { errno = saved_; }
-  ErrnoKeeper(const ErrnoKeeper&) = delete;
-  ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
-
- private:
-  int saved_;
-};
-
-}  // namespace
 
 bool supported() noexcept { return getauxval(AT_PAGESZ) == kPageSize; }
 
