@@ -111,18 +111,20 @@ std::uint64_t Buddy::free_block_at(PageNumber first) const noexcept {
   return free ? block_pages(static_cast<unsigned>(page_word::value(word))) : 0;
 }
 
-// The free neighbours of a free block, above it and then below it, until there are enough pages.
-PageRun Buddy::hole_around(PageRun block, std::uint64_t pages) const noexcept {
-  while (block.pages < pages) {
-    const std::uint64_t above = free_block_at(block.end());
-    if (above == 0) break;
-    block.pages += above;
+// The size of the free block that ends here; 0: none does. A block has no mark at its end, but few possible starts.
+std::uint64_t Buddy::free_block_before(PageNumber end) const noexcept {
+  for (unsigned order = 0; order < kOrders && block_pages(order) <= end; ++order) {
+    if (free_block_at(end - block_pages(order)) == block_pages(order)) return block_pages(order);
   }
-  for (unsigned order = 0; block.pages < pages && order < kOrders && block.first >= block_pages(order); ++order) {
-    if (free_block_at(block.first - block_pages(order)) != block_pages(order)) continue;
-    block.first -= block_pages(order);
-    block.pages += block_pages(order);
-    order = ~0u;  // begins again at 0
+  return 0;
+}
+
+// A free block with its free neighbours, above it and then below it, until there are enough pages.
+PageRun Buddy::hole_around(PageRun block, std::uint64_t pages) const noexcept {
+  for (std::uint64_t more = 1; more != 0 && block.pages < pages; block.pages += more) more = free_block_at(block.end());
+  for (std::uint64_t more = 1; more != 0 && block.pages < pages; block.pages += more) {
+    more = free_block_before(block.first);
+    block.first -= more;
   }
   return block.pages >= pages ? PageRun{block.first, pages} : PageRun{};
 }

@@ -68,6 +68,7 @@ class Buddy {
   static constexpr std::size_t slot(FreeState state) noexcept { return static_cast<std::size_t>(state); }
 
   std::uint64_t free_block_at(PageNumber first) const noexcept;
+  std::uint64_t free_block_before(PageNumber end) const noexcept;
   PageRun hole_around(PageRun block, std::uint64_t pages) const noexcept;
   void push(PageNumber first, unsigned order, FreeState state) noexcept;
   void remove(PageNumber first, unsigned order, FreeState state) noexcept;
