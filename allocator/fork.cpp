@@ -11,6 +11,7 @@
 #include <bitset>
 
 #include "allocator/cache_ownership.hpp"
+#include "allocator/departed.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/log.hpp"
 #include "allocator/registry.hpp"
@@ -41,6 +42,7 @@ void prepare() noexcept {
   registry::lock().lock();
   registry::hold_all(held, lock_instance);
   thread_identity::lock().lock();
+  departed::lock().lock();
   ledger::lock().lock();
   log::lock().lock();
 }
@@ -48,6 +50,7 @@ void prepare() noexcept {
 void parent() noexcept {
   log::lock().unlock();
   ledger::lock().unlock();
+  departed::lock().unlock();
   thread_identity::lock().unlock();
   registry::release_all(held, unlock_instance);
   registry::lock().unlock();
@@ -57,6 +60,7 @@ void child() noexcept {
   // The child's only thread holds every lock itself.
   log::lock().unlock();
   ledger::lock().unlock();
+  departed::lock().unlock();
   thread_identity::only_this_thread_is_left();
   thread_identity::lock().unlock();
   registry::release_all(held, [](Instance& instance) {

@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 #include "allocator/inspect.hpp"
 
+#include "allocator/departed.hpp"
 #include "allocator/registry.hpp"
 
 namespace berth::core {
@@ -50,6 +51,7 @@ void describe(const void* address, Text& text) noexcept {
   text << address << ": ";
   if (pin.instance() == nullptr) {
     text << "not an address of any live instance";
+    departed::describe(address, text, "; it was ");
     return;
   }
   const Place place = inspect(*pin.instance(), address);

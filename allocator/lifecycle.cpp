@@ -8,6 +8,7 @@
 #include <new>
 #include <utility>
 
+#include "allocator/departed.hpp"
 #include "allocator/fork.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/layout.hpp"
@@ -87,6 +88,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
     return refuse(why, Status::Busy, "number of live instances", registry::live_instances(), "is the maximum");
   }
   Span span = reserve(settings, claim.id);
+  if (!span && departed::release_quarantine()) span = reserve(settings, claim.id);
   if (!span) {
     registry::vacate(claim.line);
     return refuse(why, Status::AddressSpace, "span_bytes", settings.span_bytes,
@@ -121,19 +123,19 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
 
 Status destroy(InstanceHandle handle, Remains& remains) noexcept {
   remains = {};
+  char name[registry::kNameBytes];
+  registry::copy_name(handle, name);
   std::uint32_t line = 0;
   Instance* instance = registry::retire(handle, line);
   if (instance == nullptr) return Status::NotFound;
   const Statistics statistics = collect_statistics(*instance);
   remains.live_blocks = statistics.live_blocks;
   remains.live_bytes = statistics.live_bytes;
-  Span span = instance->arena.close();
-  const std::size_t bytes = span.bytes();
-  const ledger::Release released = span.release();
+  const ledger::Release released = departed::bury(*instance, name, remains.returned_bytes);
   registry::vacate(line);
-  if (released == ledger::Release::Deferred) return Status::Deferred;
-  remains.returned_bytes = bytes;
-  return Status::Ok;
+  if (released == ledger::Release::Done) return Status::Ok;
+  remains.returned_bytes = 0;
+  return Status::Deferred;
 }
 
 }  // namespace berth::core::lifecycle

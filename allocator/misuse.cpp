@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 #include "allocator/misuse.hpp"
 
+#include "allocator/departed.hpp"
 #include "allocator/inspect.hpp"
 #include "allocator/log.hpp"
 #include "allocator/registry.hpp"
@@ -48,6 +49,7 @@ void report(MisuseKind kind, Instance& called, const void* address, const Call& 
     line << " (block of " << std::uint64_t{place.block_bytes} << " bytes at " << static_cast<const void*>(place.block)
          << ")";
   }
+  if (owner.handle == InstanceHandle::None) departed::describe(address, line.text(), "; it was ");
   line << "; called from " << call.caller;
 
   if (called.handlers.tell_misuse == nullptr) {

@@ -69,6 +69,7 @@ class Line {
     text_ << value;
     return *this;
   }
+  Text& text() noexcept { return text_; }
   const char* c_str() const noexcept { return text_.c_str(); }
 
  private:

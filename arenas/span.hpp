@@ -84,6 +84,9 @@ class Span {
     return access_ == pal::Access::ReadWrite || pal::commit(low, static_cast<std::size_t>(high - low));
   }
 
+  // The reservation, which the caller releases; the span is empty then.
+  Reservation take() noexcept { return std::exchange(reservation_, {}); }
+
   ledger::Release release() noexcept {
     return reservation_ ? ledger::release(std::exchange(reservation_, {})) : ledger::Release::Done;
   }

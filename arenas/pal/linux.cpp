@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -107,14 +108,25 @@ void wake_one(const void* word) noexcept {
 
 void yield() noexcept { sched_yield(); }
 
+std::uint64_t monotonic_nanoseconds() noexcept {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<std::uint64_t>(now.tv_sec) * 1000000000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+bool read_memory(const void* address, void* out, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  const iovec to{out, bytes};
+  const iovec from{const_cast<void*>(address), bytes};
+  return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(bytes);
+}
+
 std::uint64_t random_seed() noexcept {
   std::uint64_t seed = 0;
   // The kernel's 16 random bytes of this process; the first eight of them feed glibc's stack protector.
   const auto* bytes = reinterpret_cast<const unsigned char*>(getauxval(AT_RANDOM));
   if (bytes != nullptr) std::memcpy(&seed, bytes + 8, sizeof(seed));
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return seed ^ (static_cast<std::uint64_t>(now.tv_nsec) << 20) ^ static_cast<std::uint64_t>(now.tv_sec);
+  return seed ^ (monotonic_nanoseconds() << 20);
 }
 
 void write_error(const char* text, std::size_t length) noexcept {

@@ -58,6 +58,13 @@ void wake_one(const void* word) noexcept;
 // Lets another thread run.
 void yield() noexcept;
 
+// Of a clock that only goes forward. [signal-safe]
+std::uint64_t monotonic_nanoseconds() noexcept;
+
+// Copies memory of this process, any number of bytes. False, instead of a fault, where it may not be read, or where the
+// system does not allow to ask. [signal-safe]
+bool read_memory(const void* address, void* out, std::size_t bytes) noexcept;
+
 // Bytes that an outsider cannot guess; different in each process.
 std::uint64_t random_seed() noexcept;
 

@@ -4,6 +4,8 @@
 // berth/instance.h in terms of the allocator. Every call asks the registry before it follows a handle.
 #include "allocator/cache_ownership.hpp"
 #include "allocator/census.hpp"
+#include "allocator/departed.hpp"
+#include "allocator/fault_report.hpp"
 #include "allocator/inspect.hpp"
 #include "allocator/lifecycle.hpp"
 #include "allocator/log.hpp"
@@ -271,6 +273,14 @@ berth_status berth_thread_prepare(berth_instance* instance) {
 }
 
 void berth_thread_detach(void) { core::thread_identity::resign(); }
+
+berth_status berth_set_quarantine(uint32_t instances) {
+  return core::departed::set_quarantine(instances) ? BERTH_OK : BERTH_ERR_INVALID_ARGUMENT;
+}
+
+berth_status berth_fault_handler_install(void) { return to_status(core::fault_report::install()); }
+
+berth_status berth_fault_handler_remove(void) { return to_status(core::fault_report::remove()); }
 
 void berth_set_log(berth_log_handler handler, void* context) { core::log::set_handler(handler, context); }
 

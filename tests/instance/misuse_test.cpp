@@ -3,8 +3,6 @@
 //
 // Misuse that each level detects, FAST included: what the pagemap tells for free. With a handler every field is
 // checked and the instance goes on; without one the process ends by a line that names the plugins.
-#include <fcntl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,8 +16,11 @@
 #include "fixtures.hpp"
 #include "span_bounds.hpp"
 #include "support/catch.hpp"
+#include "support/in_child.hpp"
 
 using namespace fixtures;
+using berth::test::Ending;
+using berth::test::in_child;
 
 namespace {
 
@@ -295,37 +296,6 @@ TEST_CASE("the handler may use Berth, the instance that was called included", "[
 
 #if !defined(__SANITIZE_THREAD__)  // a child of fork runs ThreadSanitizer's runtime with locks that others held
 namespace {
-
-struct Ending {
-  int status = 0;
-  std::string text;
-};
-
-// Runs `act` in a child and returns how it ended and what it wrote to standard error.
-template <typename Act>
-Ending in_child(Act act) {
-  int ends[2];
-  REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
-  const pid_t child = fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    dup2(ends[1], STDERR_FILENO);
-    std::signal(SIGABRT, SIG_DFL);
-    const rlimit no_core = {0, 0};
-    setrlimit(RLIMIT_CORE, &no_core);
-    act();
-    _exit(0);
-  }
-  close(ends[1]);
-  Ending ending;
-  char buffer[512];
-  for (ssize_t count; (count = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-    ending.text.append(buffer, static_cast<std::size_t>(count));
-  }
-  close(ends[0]);
-  REQUIRE(waitpid(child, &ending.status, 0) == child);
-  return ending;
-}
 
 bool aborted(const Ending& ending) { return WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGABRT; }
 

@@ -216,7 +216,8 @@ BERTH_API uint64_t berth_find_owner_id(const void* address);
  * [any thread] */
 BERTH_API bool berth_free_if_owned(void* block);
 
-/* Describes an address in one line: the instance, the block, its size and, where it is known, whether it is live.
+/* Describes an address in one line: the instance, the block, its size and, where it is known, whether it is live. Of
+ * the last 32 destroyed instances and unloaded modules, and of all in quarantine, it knows the name and when they left.
  * Writes at most `size` bytes with the terminating zero and returns the length that the whole text has, as snprintf
  * does. [any thread] [signal-safe] */
 BERTH_API size_t berth_describe(const void* address, char* text, size_t size);
@@ -238,6 +239,22 @@ BERTH_HOST_API berth_allocator* berth_current_allocator(void);
 /* Makes an instance (NULL: none) the one being loaded on the calling thread and returns the previous one: for hosts
  * with a loader of their own, around dlopen. [host] [any thread] */
 BERTH_API berth_instance* berth_set_current_instance(berth_instance* instance);
+
+/* Keeps the last `instances` (at most 1,024) destroyed spans reserved, inaccessible and without memory, so that a use
+ * after the unload faults instead of hitting a stranger, and berth_describe still knows the block's size. They count as
+ * reservations until they are displaced, or released by a smaller number; a page or so of each stays resident, which
+ * says what its pages were. berth_instance_destroy's returned_bytes is 0 for such a span. 0, the default: none.
+ * INVALID_ARGUMENT beyond the bound. [host] [any thread] */
+BERTH_API berth_status berth_set_quarantine(uint32_t instances);
+
+/* Installs handlers of SIGSEGV and SIGBUS that write one line to standard error where the address, or the code that
+ * runs, is or was a plugin's: which plugin, which block, how long ago it left. Then they call the handlers that were
+ * there before. BUSY if they are installed already, UNSUPPORTED where there are no such signals. [host] [any thread] */
+BERTH_API berth_status berth_fault_handler_install(void);
+
+/* Puts the handlers back that were there before. NOT_FOUND if none of ours are there, BUSY if somebody has installed
+ * others since. [host] [any thread] */
+BERTH_API berth_status berth_fault_handler_remove(void);
 
 /* Where messages go. NULL: standard error. [host] [any thread] */
 BERTH_API void berth_set_log(berth_log_handler handler, void* context);

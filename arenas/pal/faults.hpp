@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Faults: what the platform layer tells of an access to memory that is not there. The handlers that the process had
+// before are called in turn, and are in their place again after the removal.
+#pragma once
+
+#include <cstdint>
+
+namespace berth::pal {
+
+enum class FaultKind : std::uint8_t { Access, Read, Write, Execution };  // Access: the processor does not say which
+
+struct Fault {
+  FaultKind kind;
+  const void* address;
+  const void* code;  // the instruction that did it; the address itself where it was to be executed
+};
+
+// Runs on the thread that faulted, in a signal handler: it may call what is signal-safe and must return.
+using FaultObserver = void (*)(const Fault&);
+
+enum class FaultStatus : std::uint8_t {
+  Done,
+  Taken,  // there is an observer already; or others have put their handlers over ours, which must go first
+  None,   // nobody observes
+  Refused
+};
+
+// One observer at a time.
+FaultStatus observe_faults(FaultObserver observer) noexcept;
+FaultStatus stop_observing_faults() noexcept;
+
+}  // namespace berth::pal

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Faults on Linux: SIGSEGV and SIGBUS.
+#if defined(__linux__)
+
+#include <signal.h>
+#include <ucontext.h>
+
+#include <atomic>
+
+#include "arenas/pal/errno_keeper.hpp"
+#include "arenas/pal/faults.hpp"
+#include "arenas/pal/lock.hpp"
+
+namespace berth::pal {
+
+namespace {
+
+constexpr int kSignals[] = {SIGSEGV, SIGBUS};
+
+constinit Lock guard;
+// What was there before. Written under the guard before our handler is there, constant while it is.
+struct sigaction previous[2];
+// Written under the guard (release), read by the handler (acquire): it sees `previous`.
+constinit std::atomic<FaultObserver> current{nullptr};
+
+#if defined(__x86_64__)
+constexpr greg_t kWriteBit = 2;  // of the page fault's error code (Intel SDM, volume 3, 4.7)
+constexpr greg_t kFetchBit = 16;
+
+Fault describe(const siginfo_t& info, const ucontext_t& context) noexcept {
+  const auto& registers = context.uc_mcontext.gregs;
+  const auto* code = reinterpret_cast<const void*>(registers[REG_RIP]);
+  FaultKind kind = (registers[REG_ERR] & kWriteBit) != 0 ? FaultKind::Write : FaultKind::Read;
+  if ((registers[REG_ERR] & kFetchBit) != 0 || info.si_addr == code) kind = FaultKind::Execution;
+  return {kind, info.si_addr, code};
+}
+#else
+Fault describe(const siginfo_t& info, const ucontext_t&) noexcept { return {FaultKind::Access, info.si_addr, nullptr}; }
+#endif
+
+void pass_on(int signal_number, siginfo_t* info, void* context) noexcept {
+  const struct sigaction& before = previous[signal_number == SIGSEGV ? 0 : 1];
+  if ((before.sa_flags & SA_SIGINFO) != 0) {
+    before.sa_sigaction(signal_number, info, context);
+  } else if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+    before.sa_handler(signal_number);
+  } else {
+    // The instruction faults again and the system does what it does without a handler. A signal that was only sent
+    // does not repeat itself: it is sent again, and comes when this handler has returned.
+    ::sigaction(signal_number, &before, nullptr);
+    if (info->si_code <= 0) ::raise(signal_number);
+  }
+}
+
+void on_signal(int signal_number, siginfo_t* info, void* context) {
+  const ErrnoKeeper keeper;
+  const FaultObserver observer = current.load(std::memory_order_acquire);
+  // Sent by a process, not by an access.
+  if (observer != nullptr && info->si_code > 0) observer(describe(*info, *static_cast<const ucontext_t*>(context)));
+  pass_on(signal_number, info, context);
+}
+
+bool is_ours(int signal_number) noexcept {
+  struct sigaction now;
+  return ::sigaction(signal_number, nullptr, &now) == 0 && (now.sa_flags & SA_SIGINFO) != 0 &&
+         now.sa_sigaction == on_signal;
+}
+
+}  // namespace
+
+FaultStatus observe_faults(FaultObserver observer) noexcept {
+  const ErrnoKeeper keeper;
+  const LockGuard held(guard);
+  if (current.load(std::memory_order_relaxed) != nullptr) return FaultStatus::Taken;
+  struct sigaction ours = {};
+  ours.sa_sigaction = on_signal;
+  // On the alternate stack where there is one: the fault may be a stack that has run out.
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  sigemptyset(&ours.sa_mask);
+  for (int index = 0; index < 2; ++index) {
+    if (::sigaction(kSignals[index], nullptr, &previous[index]) != 0) return FaultStatus::Refused;
+  }
+  current.store(observer, std::memory_order_release);
+  for (const int signal_number : kSignals) ::sigaction(signal_number, &ours, nullptr);
+  return FaultStatus::Done;
+}
+
+FaultStatus stop_observing_faults() noexcept {
+  const ErrnoKeeper keeper;
+  const LockGuard held(guard);
+  if (current.load(std::memory_order_relaxed) == nullptr) return FaultStatus::None;
+  for (const int signal_number : kSignals) {
+    struct sigaction now;
+    // A signal whose default was restored by a fault is ours no more, and needs nothing.
+    if (::sigaction(signal_number, nullptr, &now) == 0 && now.sa_handler != SIG_DFL && !is_ours(signal_number)) {
+      return FaultStatus::Taken;
+    }
+  }
+  for (int index = 0; index < 2; ++index) {
+    if (is_ours(kSignals[index])) ::sigaction(kSignals[index], &previous[index], nullptr);
+  }
+  current.store(nullptr, std::memory_order_release);
+  return FaultStatus::Done;
+}
+
+}  // namespace berth::pal
+
+#endif

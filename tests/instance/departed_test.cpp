@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Use after unload: what berth_describe, a misuse report and the fault handler say of instances that are gone, and
+// what the quarantine keeps of them.
+#include <sys/mman.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "fixtures.hpp"
+#include "support/catch.hpp"
+#include "support/in_child.hpp"
+#include "support/process_view.hpp"
+
+using namespace fixtures;
+using berth::test::Ending;
+using berth::test::in_child;
+using berth::test::ProcessView;
+
+namespace {
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+std::string description(const void* address) {
+  char text[512];
+  berth_describe(address, text, sizeof(text));
+  return text;
+}
+
+// A quarantine for the length of a test.
+class Quarantine {
+ public:
+  explicit Quarantine(std::uint32_t size) { REQUIRE(berth_set_quarantine(size) == BERTH_OK); }
+  Quarantine(const Quarantine&) = delete;
+  Quarantine& operator=(const Quarantine&) = delete;
+  ~Quarantine() { berth_set_quarantine(0); }
+};
+
+bool readable(const void* address) {
+  int ends[2];
+  REQUIRE(pipe(ends) == 0);
+  const bool answer = write(ends[1], address, 1) == 1;
+  close(ends[0]);
+  close(ends[1]);
+  return answer;
+}
+
+}  // namespace
+
+TEST_CASE("a destroyed instance is remembered by name", "[departed]") {
+  Berth berth("short-lived");
+  const std::string id = std::to_string(berth_instance_id(berth.get()));
+  void* block = berth_malloc(berth.handle(), 100);
+  berth.destroy();
+  CAPTURE(description(block));
+  CHECK(contains(description(block),
+                 "not an address of any live instance; it was memory of plugin \"short-lived\" "
+                 "(instance " +
+                     id + "), destroyed 0."));
+  CHECK(contains(description(block), " s ago"));
+
+  MisuseRecorder recorder;
+  berth_instance_options with = options("neighbour");
+  recorder.attach(with);
+  Berth neighbour(with);
+  if (berth_find_owner(block) != nullptr) return;  // the neighbour's span lies where the other's was
+  berth_free(neighbour.handle(), block);
+  const std::vector<Misuse> seen = recorder.take();
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].raw.kind == BERTH_MISUSE_UNKNOWN_FREE);
+  CHECK(contains(seen[0].message, "short-lived"));
+}
+
+TEST_CASE("an address that was never anybody's is described as such", "[departed]") {
+  int local = 0;
+  CHECK_FALSE(contains(description(&local), "destroyed"));
+  CHECK_FALSE(contains(description(nullptr), "destroyed"));
+}
+
+TEST_CASE("the quarantine keeps the last spans reserved and without access", "[departed][quarantine]") {
+  const berth_process_statistics before = process_statistics();
+  const Quarantine quarantine(3);
+  std::vector<void*> blocks;
+  std::vector<std::size_t> spans;
+  for (int number = 0; number < 5; ++number) {
+    Berth berth(("kept-" + std::to_string(number)).c_str());
+    blocks.push_back(berth_malloc(berth.handle(), 64));
+    spans.push_back(statistics(berth.get()).span_bytes);
+    const berth_instance_report report = berth.destroy();
+    CHECK(berth.status() == BERTH_OK);
+    CHECK(report.live_blocks == 1);
+    CHECK(report.returned_bytes == 0);
+  }
+  const berth_process_statistics now = process_statistics();
+  CHECK(now.instances == before.instances);
+  CHECK(now.reservations == before.reservations + 3);
+  CHECK(now.reserved_bytes == before.reserved_bytes + spans[2] + spans[3] + spans[4]);
+  CHECK(now.committed_bytes == before.committed_bytes);
+  for (int number = 0; number < 5; ++number) {
+    CAPTURE(number, description(blocks[number]));
+    CHECK_FALSE(readable(blocks[number]));
+    CHECK(contains(description(blocks[number]), number < 2 ? "memory of plugin" : "a block of 64 bytes of plugin"));
+    CHECK(contains(description(blocks[number]), "\"kept-" + std::to_string(number) + "\""));
+    CHECK(berth_find_owner_id(blocks[number]) == 0);
+  }
+  CHECK(berth_set_quarantine(1) == BERTH_OK);
+  CHECK(process_statistics().reservations == before.reservations + 1);
+  CHECK(berth_set_quarantine(0) == BERTH_OK);
+  CHECK(same(process_statistics(), before));
+}
+
+TEST_CASE("the quarantine knows the size of each block", "[departed][quarantine]") {
+  const Quarantine quarantine(1);
+  Berth berth("measured");
+  struct Known {
+    char* block;
+    std::size_t usable;
+  };
+  std::vector<Known> known;
+  for (const std::size_t size : {1u, 8u, 64u, 100u, 1000u, 5000u, 32768u, 40000u, 300000u, 4000000u}) {
+    for (int repeat = 0; repeat < 3; ++repeat) {
+      auto* block = static_cast<char*>(berth_malloc(berth.handle(), size));
+      REQUIRE(block != nullptr);
+      known.push_back({block, berth_usable_size(berth.handle(), block)});
+    }
+  }
+  void* freed = berth_malloc(berth.handle(), 10 * kMiB);
+  berth_free(berth.handle(), freed);
+  berth.destroy();
+  for (const Known& each : known) {
+    CAPTURE(each.usable, description(each.block));
+    const std::string text = "a block of " + std::to_string(each.usable) + " bytes of plugin \"measured\"";
+    CHECK(contains(description(each.block), text));
+    CHECK_FALSE(contains(description(each.block), " into "));
+    CHECK(contains(description(each.block + each.usable - 1), std::to_string(each.usable - 1) + " bytes into " + text));
+  }
+  CHECK(contains(description(freed), "memory of plugin \"measured\""));
+}
+
+TEST_CASE("what the quarantine holds has no memory", "[departed][quarantine][no_sanitizers]") {
+  if (kSanitized) return;
+  const Quarantine quarantine(1);
+  const ProcessView before = ProcessView::now();
+  Berth berth("hungry");
+  void* block = berth_calloc(berth.handle(), 1, 64 * kMiB);
+  REQUIRE(block != nullptr);
+  std::memset(block, 1, 64 * kMiB);
+  berth.destroy();
+  const ProcessView after = ProcessView::now();
+  CAPTURE(before, after);
+  CHECK(after.address_space_bytes > before.address_space_bytes);
+  // One byte a page: 16 KiB for the 64 MiB; the rest is what a first use of anything costs.
+  CHECK(after.resident_bytes < before.resident_bytes + 256 * kKiB);
+}
+
+TEST_CASE("a quarantine beyond its bound is refused", "[departed][quarantine]") {
+  CHECK(berth_set_quarantine(1025) == BERTH_ERR_INVALID_ARGUMENT);
+  CHECK(berth_set_quarantine(1024) == BERTH_OK);
+  CHECK(berth_set_quarantine(0) == BERTH_OK);
+}
+
+TEST_CASE("threads destroy into the quarantine while others resize it and ask", "[departed][quarantine][threads]") {
+  const berth_process_statistics before = process_statistics();
+  {
+    const Quarantine quarantine(4);
+    std::vector<std::thread> threads;
+    for (int number = 0; number < 4; ++number) {
+      threads.emplace_back([number] {
+        for (int round = 0; round < 200; ++round) {
+          Berth berth("passer-by");
+          void* block = berth_malloc(berth.handle(), 48);
+          berth.destroy();
+          char text[256];
+          berth_describe(block, text, sizeof(text));
+          if (number == 0) berth_set_quarantine(static_cast<std::uint32_t>(round % 8));
+        }
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+  CHECK(same(process_statistics(), before));
+}
+
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // whose own handlers of faults end the process
+
+TEST_CASE("a quarantine gives way where address space is scarce", "[departed][quarantine]") {
+  const Ending ending = in_child([] {
+    berth_set_quarantine(8);
+    const rlimit limit = {4 * kGiB, 4 * kGiB};
+    setrlimit(RLIMIT_AS, &limit);
+    berth_instance_options wide = options("wide");
+    wide.span_bytes = 1 * kGiB;
+    for (int number = 0; number < 20; ++number) {
+      Berth berth(wide);
+      if (berth.status() != BERTH_OK) _exit(1);
+    }
+  });
+  CAPTURE(ending.text);
+  CHECK(ending.status == 0);
+}
+
+TEST_CASE("a use after unload is named before the process dies of it", "[departed][faults]") {
+  const Quarantine quarantine(2);
+  Berth berth("departed-reverb");
+  auto* block = static_cast<char*>(berth_malloc(berth.handle(), 200));
+  berth.destroy();
+
+  const Ending late_read = in_child([&] {
+    berth_fault_handler_install();
+    *const_cast<volatile char*>(block + 8);
+  });
+  CAPTURE(late_read.text);
+  CHECK(WIFSIGNALED(late_read.status));
+  CHECK(WTERMSIG(late_read.status) == SIGSEGV);
+  CHECK(contains(late_read.text, "berth: fault: read of "));
+  CHECK(contains(late_read.text, "8 bytes into a block of 208 bytes of plugin \"departed-reverb\""));
+  CHECK(late_read.text.find('\n') == late_read.text.size() - 1);
+
+  const Ending late_write = in_child([&] {
+    berth_fault_handler_install();
+    *const_cast<volatile char*>(block) = 1;
+  });
+  CAPTURE(late_write.text);
+  CHECK(contains(late_write.text, "berth: fault: write to "));
+
+  const Ending no_handler = in_child([&] { *const_cast<volatile char*>(block) = 1; });
+  CHECK(WIFSIGNALED(no_handler.status));
+  CHECK(no_handler.text.empty());
+}
+
+namespace {
+void leave_with_42(int) { _exit(42); }
+void leave_with_43(int, siginfo_t* info, void*) { _exit(info->si_addr != nullptr ? 43 : 44); }
+}  // namespace
+
+TEST_CASE("the fault handler calls the handler that was there before", "[departed][faults]") {
+  const Quarantine quarantine(1);
+  Berth berth("departed-delay");
+  auto* block = static_cast<char*>(berth_malloc(berth.handle(), 200));
+  berth.destroy();
+
+  const Ending plain = in_child([&] {
+    std::signal(SIGSEGV, leave_with_42);
+    berth_fault_handler_install();
+    *const_cast<volatile char*>(block) = 1;
+  });
+  CHECK(WIFEXITED(plain.status));
+  CHECK(WEXITSTATUS(plain.status) == 42);
+  CHECK(contains(plain.text, "departed-delay"));
+
+  const Ending with_info = in_child([&] {
+    struct sigaction action = {};
+    action.sa_sigaction = leave_with_43;
+    action.sa_flags = SA_SIGINFO;
+    sigaction(SIGSEGV, &action, nullptr);
+    berth_fault_handler_install();
+    *const_cast<volatile char*>(block) = 1;
+  });
+  CHECK(WIFEXITED(with_info.status));
+  CHECK(WEXITSTATUS(with_info.status) == 43);
+
+  // A fault that concerns no plugin is passed on without a word.
+  void* strange = mmap(nullptr, kPage, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  const Ending other = in_child([&] {
+    std::signal(SIGSEGV, leave_with_42);
+    berth_fault_handler_install();
+    *static_cast<volatile char*>(strange) = 1;
+  });
+  munmap(strange, kPage);
+  CHECK(WEXITSTATUS(other.status) == 42);
+  CHECK(other.text.empty());
+
+  // So is a signal that somebody has sent.
+  const Ending sent = in_child([&] {
+    berth_fault_handler_install();
+    raise(SIGSEGV);
+  });
+  CHECK(WIFSIGNALED(sent.status));
+  CHECK(sent.text.empty());
+}
+
+TEST_CASE("the fault handler comes once and leaves nothing behind", "[departed][faults]") {
+  struct sigaction before[2];
+  sigaction(SIGSEGV, nullptr, &before[0]);
+  sigaction(SIGBUS, nullptr, &before[1]);
+  CHECK(berth_fault_handler_remove() == BERTH_ERR_NOT_FOUND);
+  REQUIRE(berth_fault_handler_install() == BERTH_OK);
+  CHECK(berth_fault_handler_install() == BERTH_ERR_BUSY);
+
+  struct sigaction ours;
+  struct sigaction others = {};
+  others.sa_handler = leave_with_42;
+  sigaction(SIGSEGV, &others, &ours);
+  CHECK(berth_fault_handler_remove() == BERTH_ERR_BUSY);
+  sigaction(SIGSEGV, &ours, nullptr);
+
+  CHECK(berth_fault_handler_remove() == BERTH_OK);
+  CHECK(berth_fault_handler_remove() == BERTH_ERR_NOT_FOUND);
+  for (int index = 0; index < 2; ++index) {
+    struct sigaction after;
+    sigaction(index == 0 ? SIGSEGV : SIGBUS, nullptr, &after);
+    CHECK(after.sa_handler == before[index].sa_handler);
+  }
+}
+
+#endif
