@@ -30,6 +30,19 @@ auto without_throwing(Error& error, Function function) noexcept -> decltype(func
   return {};
 }
 
+// The report of an unload, of a refused one as the Error tells it.
+UnloadReport with_refusal(UnloadReport report, const Error& error) noexcept {
+  if (!error) return report;
+  report.status = error.status();
+  report.why = error.why();
+  try {
+    report.plugin = error.plugin();
+    report.cause = error.text();
+  } catch (...) {  // out of memory: the Error has the texts
+  }
+  return report;
+}
+
 Error busy(const detail::PluginState& plugin) {
   return Error(BERTH_ERR_BUSY, plugin.name, detail::display_name(plugin) + ": it is being unloaded");
 }
@@ -147,7 +160,8 @@ UnloadReport Host::unload(Plugin&& plugin) {
   const std::shared_ptr<detail::PluginState> state = plugin.state_;
   if (!state->holds.close()) {
     if (state->holds.closed()) throw busy(*state);
-    throw Error(BERTH_ERR_BUSY, state->name, detail::display_name(*state) + ": an import or a lease still holds it");
+    throw Error(BERTH_ERR_BUSY, state->name, detail::display_name(*state) + ": an import or a lease still holds it",
+                Cause::Held);
   }
   UnloadReport report = detail::tear_down(state);
   plugin.state_.reset();
@@ -163,7 +177,8 @@ UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout) {
     if (state->holds.closed()) throw busy(*state);
     throw Error(BERTH_ERR_TIMEOUT, state->name,
                 detail::display_name(*state) + ": an import or a lease still holds it after " +
-                    std::to_string(timeout.count()) + " ms");
+                    std::to_string(timeout.count()) + " ms",
+                Cause::Held);
   }
   UnloadReport report = detail::tear_down(state);
   plugin.state_.reset();
@@ -171,15 +186,11 @@ UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout) {
 }
 
 UnloadReport Host::unload(Plugin&& plugin, Error& error) noexcept {
-  UnloadReport report = without_throwing(error, [&] { return unload(std::move(plugin)); });
-  if (error) report.status = error.status();
-  return report;
+  return with_refusal(without_throwing(error, [&] { return unload(std::move(plugin)); }), error);
 }
 
 UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout, Error& error) noexcept {
-  UnloadReport report = without_throwing(error, [&] { return unload(std::move(plugin), timeout); });
-  if (error) report.status = error.status();
-  return report;
+  return with_refusal(without_throwing(error, [&] { return unload(std::move(plugin), timeout); }), error);
 }
 
 std::vector<UnloadReport> Host::reap() {

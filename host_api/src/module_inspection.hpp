@@ -13,6 +13,7 @@
 
 #include "berth/allocator.h"
 #include "file_claim.hpp"
+#include "obstacle.hpp"
 
 namespace berth::detail {
 
@@ -47,8 +48,8 @@ void* find_own_symbol_address(void* native_handle, const ModuleIdentity& module,
 // The size that the module's symbol table gives for the object at an address, 0 if it gives none.
 std::size_t symbol_size(const void* address) noexcept;
 
-// Why a module that was closed is still mapped, as a phrase that continues "it is still mapped: ".
-std::string why_still_mapped(const ModuleIdentity& module);
+// Why a module that was closed is still mapped.
+Obstacle why_still_mapped(const ModuleIdentity& module);
 
 // Gives the loader an occasion to unmap a module that nothing holds any more: it does not look by itself when the last
 // thread with thread_local objects of the module ends.

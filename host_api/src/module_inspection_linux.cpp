@@ -48,9 +48,9 @@ bool matches(const dl_phdr_info& info, const ModuleIdentity& module) noexcept {
 
 std::string file_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
 
-// What one module's own image tells about why it stays; empty: nothing.
-std::string reason_in(const ElfImage& image) {
-  if (image.no_delete()) return "it was linked with -z nodelete (DF_1_NODELETE)";
+// What one module's own image tells about why it stays.
+Obstacle obstacle_in(const ElfImage& image) {
+  if (image.no_delete()) return {Cause::NoDelete, "it was linked with -z nodelete (DF_1_NODELETE)"};
   constexpr std::size_t kNamed = 3;
   std::size_t count = 0;
   std::string names;
@@ -61,7 +61,7 @@ std::string reason_in(const ElfImage& image) {
   });
   if (count == 0) return {};
   if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
-  return "GNU_UNIQUE symbols pin it for ever: " + names + " (compile it with -fno-gnu-unique)";
+  return {Cause::UniqueSymbols, "GNU_UNIQUE symbols pin it for ever: " + names + " (compile it with -fno-gnu-unique)"};
 }
 
 bool uses_thread_exit(const ElfImage& image) {
@@ -128,30 +128,32 @@ std::size_t symbol_size(const void* address) noexcept {
   return info.dli_saddr == address ? static_cast<const ElfW(Sym)*>(symbol)->st_size : 0;
 }
 
-std::string why_still_mapped(const ModuleIdentity& module) {
-  std::string reason;
+Obstacle why_still_mapped(const ModuleIdentity& module) {
+  Obstacle obstacle;
   std::string soname = file_name(module.name);
   bool thread_exit = false;
   any_module([&](const dl_phdr_info& info) {
     if (!matches(info, module)) return false;
     const ElfImage image(info);
-    reason = reason_in(image);
+    obstacle = obstacle_in(image);
     thread_exit = uses_thread_exit(image);
     if (!image.soname().empty()) soname = image.soname();
     return true;
   });
-  if (!reason.empty()) return reason;
+  if (obstacle) return obstacle;
   any_module([&](const dl_phdr_info& info) {
     ElfImage(info).for_each_needed([&](std::string_view needed) {
-      if (needed == soname) reason = "another module needs it: " + file_name(info.dlpi_name);
+      if (needed == soname) obstacle = {Cause::NeededBy, "another module needs it: " + file_name(info.dlpi_name)};
     });
-    return !reason.empty();
+    return static_cast<bool>(obstacle);
   });
-  if (!reason.empty()) return reason;
+  if (obstacle) return obstacle;
   if (thread_exit) {
-    return "a thread that has used its thread_local objects is still alive, or somebody else has opened it too";
+    return {Cause::ThreadLocal,
+            "a thread that has used its thread_local objects is still alive, or somebody else has opened it too"};
   }
-  return "another open reference: somebody else has opened it too, or another module is bound to its symbols";
+  return {Cause::OtherReference,
+          "another open reference: somebody else has opened it too, or another module is bound to its symbols"};
 }
 
 void prompt_unmapping(const ModuleIdentity& module) noexcept {

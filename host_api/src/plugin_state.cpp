@@ -23,7 +23,7 @@ constinit KeptForEver kept_for_ever;
 
 void keep_for_ever(std::shared_ptr<PluginState> plugin) noexcept {
   try {
-    const std::string cause = plugin->cause.empty() ? "an import or a lease still holds it" : plugin->cause;
+    const std::string cause = plugin->obstacle ? plugin->obstacle.text : "an import or a lease still holds it";
     core::log::write(("berth: " + display_name(*plugin) +
                       ": its Host has ended, its instance is kept until the process ends: " + cause)
                          .c_str());

@@ -16,6 +16,7 @@
 #include "file_claim.hpp"
 #include "hold_count.hpp"
 #include "module_loader.hpp"
+#include "obstacle.hpp"
 
 namespace berth::detail {
 
@@ -33,7 +34,7 @@ struct PluginState {
   FileClaim claim;
   HoldCount holds;
   bool attached = false;  // berth_attach has run (or there is none): berth_detach is due
-  std::string cause;      // why it is a zombie
+  Obstacle obstacle;      // why it is a zombie
 
   std::shared_ptr<PluginState> next;  // in a ZombieList
 };

@@ -9,14 +9,13 @@
 #include <utility>
 
 #include "plugin_call.hpp"
+#include "survivors.hpp"
 
 namespace berth::detail {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-constexpr const char* kCauseUnknown = "out of memory";  // short enough to need none
 
 void detach(PluginState& plugin, UnloadReport& report) noexcept {
   if (!std::exchange(plugin.attached, false)) return;
@@ -25,20 +24,21 @@ void detach(PluginState& plugin, UnloadReport& report) noexcept {
   }
 }
 
-// Whether code that may use the instance is still mapped; if so, plugin.cause names the reason.
+// Whether code that may use the instance is still mapped; if so, plugin.obstacle names the reason.
 bool still_mapped(PluginState& plugin) noexcept {
   try {
     if (is_mapped(plugin.module.identity())) {
-      plugin.cause = why_still_mapped(plugin.module.identity());
+      plugin.obstacle = why_still_mapped(plugin.module.identity());
       return true;
     }
     if (const std::optional<ModuleIdentity> user = find_user(plugin.allocator)) {
-      plugin.cause = user->name + ", which allocates from the same instance: " + why_still_mapped(*user);
+      plugin.obstacle = why_still_mapped(*user);
+      plugin.obstacle.text = user->name + ", which allocates from the same instance: " + plugin.obstacle.text;
       return true;
     }
     return false;
   } catch (...) {
-    plugin.cause = kCauseUnknown;
+    plugin.obstacle = unknown_obstacle();
     return true;
   }
 }
@@ -54,7 +54,8 @@ void prompt_users(const berth_allocator* allocator) noexcept {
 // The module was closed. True: it has left, and the instance is destroyed.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
   if (still_mapped(plugin)) return false;
-  plugin.cause.clear();
+  plugin.obstacle = {};
+  report.survivors = largest_survivors(plugin.instance);
   berth_instance_report freed{};
   freed.struct_size = sizeof(freed);
   report.status = berth_instance_destroy(plugin.instance, &freed);
@@ -75,10 +76,11 @@ void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
     report.live_blocks = statistics.live_blocks;
     report.live_bytes = statistics.live_bytes;
   }
+  report.why = plugin.obstacle.why;
   try {
-    report.cause = plugin.cause;
+    report.cause = plugin.obstacle.text;
   } catch (...) {
-    report.cause = kCauseUnknown;
+    report.cause = unknown_obstacle().text;
   }
 }
 
@@ -129,7 +131,7 @@ void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
   if (finish(*plugin, report)) return;
   try {
     error = Error(error.status(), error.plugin(),
-                  error.text() + "; its instance is kept, since the module is still mapped: " + plugin->cause);
+                  error.text() + "; its instance is kept, since the module is still mapped: " + plugin->obstacle.text);
   } catch (...) {  // out of memory: the error as it was
   }
   ZombieList& zombies = *plugin->zombies;

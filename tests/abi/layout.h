@@ -11,6 +11,7 @@
 #include "berth/allocator.h"
 #include "berth/instance.h"
 #include "berth/plugin.h"
+#include "berth/unload_report.h"
 
 #if defined(__cplusplus)
 #define PIN(what, condition) static_assert(condition, #what)
@@ -105,6 +106,20 @@ PIN_MEMBER(berth_misuse, block, 64, 8);
 PIN_MEMBER(berth_misuse, block_size, 72, 8);
 PIN_SIZE(berth_misuse, 80);
 
+PIN_MEMBER(berth_unload_report, struct_size, 0, 4);
+PIN_MEMBER(berth_unload_report, outcome, 4, 4);
+PIN_MEMBER(berth_unload_report, status, 8, 4);
+PIN_MEMBER(berth_unload_report, cause, 12, 4);
+PIN_MEMBER(berth_unload_report, nanoseconds, 16, 8);
+PIN_MEMBER(berth_unload_report, live_blocks, 24, 8);
+PIN_MEMBER(berth_unload_report, live_bytes, 32, 8);
+PIN_MEMBER(berth_unload_report, returned_bytes, 40, 8);
+PIN_MEMBER(berth_unload_report, survivors, 48, 192);
+PIN_MEMBER(berth_unload_report, plugin, 240, 64);
+PIN_MEMBER(berth_unload_report, cause_text, 304, 256);
+PIN_MEMBER(berth_unload_report, detach_error, 560, 256);
+PIN_SIZE(berth_unload_report, 816);
+
 #endif
 
 PIN(abi_version, BERTH_ALLOCATOR_ABI == 1u);
@@ -122,6 +137,21 @@ PIN(status_abi, BERTH_ERR_ABI == 9);
 PIN(status_plugin, BERTH_ERR_PLUGIN == 10);
 PIN(status_timeout, BERTH_ERR_TIMEOUT == 11);
 PIN(status_deferred, BERTH_ERR_DEFERRED == 12);
+
+PIN(unload_refused, BERTH_UNLOAD_REFUSED == 0);
+PIN(unload_destroyed, BERTH_UNLOAD_DESTROYED == 1);
+PIN(unload_zombie, BERTH_UNLOAD_ZOMBIE == 2);
+
+PIN(cause_none, BERTH_CAUSE_NONE == 0);
+PIN(cause_held, BERTH_CAUSE_HELD == 1);
+PIN(cause_thread_inside, BERTH_CAUSE_THREAD_INSIDE == 2);
+PIN(cause_signal_handler, BERTH_CAUSE_SIGNAL_HANDLER == 3);
+PIN(cause_unique_symbols, BERTH_CAUSE_UNIQUE_SYMBOLS == 4);
+PIN(cause_no_delete, BERTH_CAUSE_NO_DELETE == 5);
+PIN(cause_thread_local, BERTH_CAUSE_THREAD_LOCAL == 6);
+PIN(cause_needed_by, BERTH_CAUSE_NEEDED_BY == 7);
+PIN(cause_other_reference, BERTH_CAUSE_OTHER_REFERENCE == 8);
+PIN(cause_unknown, BERTH_CAUSE_UNKNOWN == 9);
 
 PIN(hardening_default, BERTH_HARDENING_DEFAULT == 0);
 PIN(hardening_fast, BERTH_HARDENING_FAST == 1);

@@ -17,11 +17,12 @@ using Outcome = berth::UnloadReport::Outcome;
 namespace {
 
 // What every zombie must show: the instance alive, the file BUSY, nothing for reap() while the cause lasts.
-void check_zombie(berth::Host& host, const berth::UnloadReport& report, const std::string& name,
+void check_zombie(berth::Host& host, const berth::UnloadReport& report, const std::string& name, berth::Cause why,
                   const std::string& cause) {
   CAPTURE(report.cause);
   CHECK(report.outcome == Outcome::Zombie);
   CHECK(report.status == BERTH_ERR_STILL_MAPPED);
+  CHECK(report.why == why);
   CHECK(contains(report.cause, cause));
   CHECK(report.returned_bytes == 0);
   CHECK(is_mapped(name));
@@ -53,7 +54,7 @@ TEST_CASE("a NODELETE module is a zombie for ever, and outlives its Host") {
     block = static_cast<char*>(plugin.symbol<void*(std::size_t)>("minimal_allocate")(100));
     std::strcpy(block, "still here");
     const berth::UnloadReport report = host.unload(std::move(plugin));
-    check_zombie(host, report, "nodelete", "DF_1_NODELETE");
+    check_zombie(host, report, "nodelete", berth::Cause::NoDelete, "DF_1_NODELETE");
     CHECK(report.live_blocks == 1);
   }
   CHECK(ledger().instances == before.instances + 1);
@@ -78,7 +79,8 @@ TEST_CASE("a pinned module that refuses to attach keeps its instance too") {
 TEST_CASE("a GNU_UNIQUE symbol is found and named") {
   LogLines log;
   berth::Host host;
-  check_zombie(host, host.unload(host.load(fixture("gnu_unique"))), "gnu_unique", "berth_fixture_unique");
+  check_zombie(host, host.unload(host.load(fixture("gnu_unique"))), "gnu_unique", berth::Cause::UniqueSymbols,
+               "berth_fixture_unique");
 }
 
 TEST_CASE("a thread_local destructor keeps the module until its thread ends") {
@@ -104,7 +106,7 @@ TEST_CASE("a thread_local destructor keeps the module until its thread ends") {
     changed.wait(lock, [&] { return used; });
   }
   const berth::UnloadReport report = host.unload(std::move(plugin));
-  check_zombie(host, report, "thread_local_user", "thread_local");
+  check_zombie(host, report, "thread_local_user", berth::Cause::ThreadLocal, "thread_local");
   CHECK(report.live_blocks == 1);
   {
     const std::lock_guard lock(mutex);
@@ -129,7 +131,7 @@ TEST_CASE("somebody else's open reference keeps the module until it is closed") 
   berth::Plugin plugin = host.load(fixture("minimal"));
   void* handle = ::dlopen(fixture("minimal").c_str(), RTLD_NOW);
   REQUIRE(handle != nullptr);
-  check_zombie(host, host.unload(std::move(plugin)), "minimal", "another open reference");
+  check_zombie(host, host.unload(std::move(plugin)), "minimal", berth::Cause::OtherReference, "another open reference");
   ::dlclose(handle);
   CHECK(host.reap().size() == 1);
   CHECK_FALSE(is_mapped("minimal"));
@@ -166,7 +168,7 @@ TEST_CASE("a module that another one needs names it") {
   berth::Plugin plugin = host.load(fixture("dependency"));
   void* user = ::dlopen(fixture("dependent").c_str(), RTLD_NOW);
   REQUIRE(user != nullptr);
-  check_zombie(host, host.unload(std::move(plugin)), "dependency", "dependent.so");
+  check_zombie(host, host.unload(std::move(plugin)), "dependency", berth::Cause::NeededBy, "dependent.so");
   ::dlclose(user);
   CHECK(host.reap().size() == 1);
   CHECK(same(ledger(), before));

@@ -27,17 +27,20 @@
 #include <vector>
 
 #include "berth/instance.h"
+#include "berth/unload_report.hpp"
 
 namespace berth {
 
-// What went wrong: the status, the plugin it concerns and one line of text that names the cause.
+// What went wrong: the status, the plugin it concerns and one line of text that names the cause; of an unload that was
+// refused also the cause as a value.
 class Error : public std::exception {
  public:
   Error() = default;
-  Error(berth_status status, std::string plugin, std::string text)
-      : status_(status), plugin_(std::move(plugin)), text_(std::move(text)) {}
+  Error(berth_status status, std::string plugin, std::string text, Cause why = Cause::None)
+      : status_(status), why_(why), plugin_(std::move(plugin)), text_(std::move(text)) {}
 
   berth_status status() const noexcept { return status_; }
+  Cause why() const noexcept { return why_; }
   const std::string& plugin() const noexcept { return plugin_; }
   const std::string& text() const noexcept { return text_; }
   const char* what() const noexcept override { return text_.c_str(); }
@@ -45,6 +48,7 @@ class Error : public std::exception {
 
  private:
   berth_status status_ = BERTH_OK;
+  Cause why_ = Cause::None;
   std::string plugin_;
   std::string text_;
 };
@@ -63,25 +67,6 @@ struct LoadOptions {
   void* user_data = nullptr;
   bool require_plugin_info = false;  // refuse a module that does not export berth_plugin with our ABI
   bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL
-};
-
-// How an unload ended.
-struct UnloadReport {
-  enum class Outcome {
-    Refused,    // nothing was changed; only a noexcept unload() returns it, together with the Error
-    Destroyed,  // module and instance are gone
-    Zombie      // the module is still mapped, so its instance is kept until Host::reap()
-  };
-
-  Outcome outcome = Outcome::Refused;
-  berth_status status = BERTH_OK;  // BERTH_OK, BERTH_ERR_STILL_MAPPED, BERTH_ERR_DEFERRED, or why it was refused
-  std::string plugin;
-  std::string cause;            // empty, or why the module is still mapped
-  std::string detach_error;     // empty, or what berth_detach threw
-  std::size_t live_blocks = 0;  // blocks that the plugin never freed
-  std::size_t live_bytes = 0;
-  std::size_t returned_bytes = 0;  // address range given back
-  std::chrono::nanoseconds time_taken{};
 };
 
 class Host;

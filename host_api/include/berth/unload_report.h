@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT
+ * Copyright (c) the Berth authors
+ *
+ * berth/unload_report.h: how an unload ended, as a plain struct. C99, nothing to link; berth/unload_report.hpp fills
+ * it. The rules for struct_size are those of berth/instance.h. */
+#ifndef BERTH_UNLOAD_REPORT_H
+#define BERTH_UNLOAD_REPORT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+  BERTH_UNLOAD_REFUSED = 0, /* nothing was changed */
+  BERTH_UNLOAD_DESTROYED,   /* module and instance are gone */
+  BERTH_UNLOAD_ZOMBIE       /* the module is still mapped, so its instance is kept */
+};
+
+/* Why a plugin was not unloaded. */
+enum {
+  BERTH_CAUSE_NONE = 0,
+  /* Refused, and nothing was changed: */
+  BERTH_CAUSE_HELD,           /* an import or a lease */
+  BERTH_CAUSE_THREAD_INSIDE,  /* a thread executes in the module, or may */
+  BERTH_CAUSE_SIGNAL_HANDLER, /* a signal's handler is in the module */
+  /* Closed, and still mapped: */
+  BERTH_CAUSE_UNIQUE_SYMBOLS,  /* GNU_UNIQUE symbols pin it for ever */
+  BERTH_CAUSE_NO_DELETE,       /* it was linked with -z nodelete */
+  BERTH_CAUSE_THREAD_LOCAL,    /* destructors of thread_local objects are due in a thread that is alive */
+  BERTH_CAUSE_NEEDED_BY,       /* another module is linked with it, or bound to its symbols */
+  BERTH_CAUSE_OTHER_REFERENCE, /* somebody else has opened it too */
+  BERTH_CAUSE_UNKNOWN          /* there was no memory left to find out */
+};
+
+enum { BERTH_SURVIVOR_GROUPS = 8, BERTH_REPORT_NAME_BYTES = 64, BERTH_REPORT_TEXT_BYTES = 256 };
+
+/* Blocks of one size that the plugin never freed. */
+typedef struct {
+  size_t usable_size; /* of each */
+  size_t blocks;
+  size_t bytes; /* of all: usable_size * blocks */
+} berth_survivors;
+
+typedef struct {
+  uint32_t struct_size;
+  uint32_t outcome; /* BERTH_UNLOAD_... */
+  uint32_t status;  /* berth_status */
+  uint32_t cause;   /* BERTH_CAUSE_... */
+  uint64_t nanoseconds;
+  size_t live_blocks; /* blocks that the plugin never freed */
+  size_t live_bytes;
+  size_t returned_bytes;                            /* address range given back */
+  berth_survivors survivors[BERTH_SURVIVOR_GROUPS]; /* most bytes first; the rest is zero */
+  char plugin[BERTH_REPORT_NAME_BYTES];             /* texts are cut to fit, and end with a zero */
+  char cause_text[BERTH_REPORT_TEXT_BYTES];
+  char detach_error[BERTH_REPORT_TEXT_BYTES];
+} berth_unload_report;
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// berth/unload_report.hpp: how an unload ended, and why a plugin stays.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "berth/instance.h"
+#include "berth/unload_report.h"
+
+namespace berth {
+
+// Why a plugin was not unloaded: as berth/unload_report.h has it, where each is explained.
+enum class Cause : std::uint32_t {
+  None = BERTH_CAUSE_NONE,
+  // Refused, and nothing was changed:
+  Held = BERTH_CAUSE_HELD,
+  ThreadInside = BERTH_CAUSE_THREAD_INSIDE,
+  SignalHandler = BERTH_CAUSE_SIGNAL_HANDLER,
+  // Closed, and still mapped:
+  UniqueSymbols = BERTH_CAUSE_UNIQUE_SYMBOLS,
+  NoDelete = BERTH_CAUSE_NO_DELETE,
+  ThreadLocal = BERTH_CAUSE_THREAD_LOCAL,
+  NeededBy = BERTH_CAUSE_NEEDED_BY,
+  OtherReference = BERTH_CAUSE_OTHER_REFERENCE,
+  Unknown = BERTH_CAUSE_UNKNOWN
+};
+
+// Its name in one word, for logs and tables; never NULL. [any thread]
+const char* cause_name(Cause cause) noexcept;
+
+// How an unload ended.
+struct UnloadReport {
+  enum class Outcome {
+    Refused = BERTH_UNLOAD_REFUSED,      // nothing was changed; the Error says why
+    Destroyed = BERTH_UNLOAD_DESTROYED,  // module and instance are gone
+    Zombie = BERTH_UNLOAD_ZOMBIE         // the module is still mapped, so its instance is kept until Host::reap()
+  };
+
+  Outcome outcome = Outcome::Refused;
+  berth_status status = BERTH_OK;  // BERTH_OK, BERTH_ERR_STILL_MAPPED, BERTH_ERR_DEFERRED, or why it was refused
+  Cause why = Cause::None;
+  std::string plugin;
+  std::string cause;            // empty, or `why` in words that name thread, signal, symbol or module
+  std::string detach_error;     // empty, or what berth_detach threw
+  std::size_t live_blocks = 0;  // blocks that the plugin never freed
+  std::size_t live_bytes = 0;
+  std::vector<berth_survivors> survivors;  // these by size, most bytes first, at most BERTH_SURVIVOR_GROUPS
+  std::size_t returned_bytes = 0;          // address range given back
+  std::chrono::nanoseconds time_taken{};
+
+  // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.
+  berth_status copy_to(berth_unload_report* out) const noexcept;
+};
+
+}  // namespace berth
