@@ -3,6 +3,7 @@
 #include "crew.hpp"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <sys/random.h>
 
 #include <atomic>
@@ -47,12 +48,11 @@ void use_random_numbers() {
 
 // The C library keeps up to 40 MiB of stacks of ended threads. Filled now, it does not grow when a plugin's threads
 // end.
-void fill_stack_cache() {
-  constexpr int kThreads = 8;
-  Meeting meeting(kThreads);
+void fill_stack_cache(int stacks) {
+  Meeting meeting(stacks);
   std::vector<std::thread> threads;
   try {
-    for (int i = 0; i < kThreads; i++) threads.emplace_back([&] { meeting.arrive(); });
+    for (int i = 0; i < stacks; i++) threads.emplace_back([&] { meeting.arrive(); });
   } catch (const std::system_error&) {
     // As many as the system allows.
   }
@@ -66,7 +66,7 @@ Crew::Crew(int threads)
       limit_(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(threads) + 1),
       arena_(threads, 0) {}
 
-void Crew::warm_up() {
+void Crew::warm_up(int stacks) {
   Meeting meeting(threads_);
   for (int i = 0; i < threads_; i++) {
     arena_.enqueue([&] {
@@ -79,16 +79,16 @@ void Crew::warm_up() {
   constexpr int kTimes = 8;
   for (int i = 0; i < kTimes; i++) {
     for_each(
-        static_cast<std::size_t>(threads_), [](std::size_t) {}, [] {}, std::chrono::milliseconds(10));
+        static_cast<std::size_t>(threads_), [](std::size_t, std::size_t) {}, [] {}, std::chrono::milliseconds(10));
   }
   use_random_numbers();
-  fill_stack_cache();
+  fill_stack_cache(stacks);
 }
 
 // One TBB task a worker, each of which takes the next index until none is left: a parallel_for would spawn tasks as
 // chance has it, and TBB's allocator would now and then grow by some MiB in the middle of a measurement.
-void Crew::for_each(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& look,
-                    std::chrono::milliseconds interval) {
+void Crew::for_each(std::size_t count, const std::function<void(std::size_t, std::size_t)>& task,
+                    const std::function<void()>& look, std::chrono::milliseconds interval) {
   std::atomic<std::size_t> next{0};
   std::condition_variable changed;
   int running = 0;
@@ -96,13 +96,13 @@ void Crew::for_each(std::size_t count, const std::function<void(std::size_t)>& t
     const std::lock_guard lock(mutex_);
     running++;
   };
-  for (int i = 0; i < threads_; i++) {
+  for (std::size_t worker = 0; worker < static_cast<std::size_t>(threads_); worker++) {
     started();
-    arena_.enqueue([&] {
+    arena_.enqueue([&, worker] {
       // Synchronises with the caller for all to see: a thread sanitizer knows nothing of what TBB does.
       mutex_.lock();
       mutex_.unlock();
-      for (std::size_t index = next++; index < count; index = next++) task(index);
+      for (std::size_t index = next++; index < count; index = next++) task(index, worker);
       const std::lock_guard lock(mutex_);
       if (--running == 0) changed.notify_one();
     });
@@ -116,6 +116,15 @@ void Crew::for_each(std::size_t count, const std::function<void(std::size_t)>& t
 }
 
 void use_one_malloc_heap() { mallopt(M_ARENA_MAX, 1); }
+
+void use_small_stacks() {
+  constexpr std::size_t kStackBytes = 256 * 1024;
+  pthread_attr_t attributes;
+  if (pthread_getattr_default_np(&attributes) != 0) return;
+  pthread_attr_setstacksize(&attributes, kStackBytes);
+  pthread_setattr_default_np(&attributes);
+  pthread_attr_destroy(&attributes);
+}
 
 void trim_malloc_heap() { malloc_trim(0); }
 

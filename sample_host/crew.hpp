@@ -23,12 +23,13 @@ class Crew {
 
   // Starts every worker and has the process do once what it does only once: TBB's own allocator and threads, the C
   // library's cache of thread stacks, the state of its random numbers. A measurement of "before" comes after this.
-  void warm_up();
+  // `stacks`: how many threads of their own the plugins and the work may have at once.
+  void warm_up(int stacks = 8);
 
-  // Calls task(0) ... task(count - 1) on the workers and look() on this thread, at least once and then about every
-  // `interval`, until they are done. The task must not throw.
-  void for_each(std::size_t count, const std::function<void(std::size_t)>& task, const std::function<void()>& look,
-                std::chrono::milliseconds interval);
+  // Calls task(0, worker) ... task(count - 1, worker) on the workers, which are numbered from 0, and look() on this
+  // thread, at least once and then about every `interval`, until they are done. The task must not throw.
+  void for_each(std::size_t count, const std::function<void(std::size_t, std::size_t)>& task,
+                const std::function<void()>& look, std::chrono::milliseconds interval);
 
  private:
   int threads_;
@@ -40,6 +41,10 @@ class Crew {
 // Has the C library serve all threads from its one main heap, which /proc/self/maps names, instead of anonymous heaps
 // per thread that nobody could tell from something forgotten. To be called before there are threads.
 void use_one_malloc_heap();
+
+// Has threads that ask for no size get stacks small enough for the C library to keep hundreds of them, so that threads
+// that come and go in any number map and unmap nothing. To be called before there are threads.
+void use_small_stacks();
 
 // Gives back what the C library keeps ready on top of its heap.
 void trim_malloc_heap();

@@ -6,21 +6,18 @@
 #include <functional>
 #include <utility>
 
+#include "sample_files.hpp"
+
 namespace sample_host {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kDefaultScript = "words.lua";
-constexpr const char* kDefaultQueries = "queries.sql";
-
 class Planner {
  public:
   Planner(const RunOptions& options, std::vector<std::string>& errors) : options_(options), errors_(errors) {
-    const fs::path program = fs::read_symlink("/proc/self/exe").parent_path();
-    plugins_ =
-        options.plugins_folder.empty() ? program.parent_path() / "sample_plugins" : fs::path(options.plugins_folder);
-    inputs_ = program / "inputs";
+    plugins_ = options.plugins_folder.empty() ? sample_plugins_folder() : fs::path(options.plugins_folder);
+    inputs_ = own_inputs_folder();
   }
 
   std::vector<Job> plan() {

@@ -3,11 +3,16 @@
 #include "process_view.hpp"
 
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <filesystem>
+#include <iterator>
 #include <stdexcept>
 #include <string_view>
 
@@ -72,7 +77,26 @@ Mapping parse_mapping(std::string_view line) {
   return mapping;
 }
 
+std::size_t count_entries(const char* folder) {
+  const std::filesystem::directory_iterator entries(folder);
+  return static_cast<std::size_t>(std::distance(begin(entries), end(entries)));
+}
+
+// All there are but those that can still be had.
+std::size_t used_thread_keys() {
+  std::array<pthread_key_t, PTHREAD_KEYS_MAX> keys;
+  std::size_t had = 0;
+  while (had < keys.size() && pthread_key_create(&keys[had], nullptr) == 0) had++;
+  for (std::size_t i = 0; i < had; i++) pthread_key_delete(keys[i]);
+  return keys.size() - had;
+}
+
 }  // namespace
+
+ProcessHoldings process_holdings() {
+  const std::size_t descriptors = count_entries("/proc/self/fd") - 1;  // without the one that looks
+  return {descriptors, count_entries("/proc/self/task"), used_thread_keys()};
+}
 
 AddressRange common_part(const AddressRange& a, const AddressRange& b) {
   const AddressRange part{std::max(a.start, b.start), std::min(a.end, b.end)};

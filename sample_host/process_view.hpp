@@ -29,6 +29,16 @@ struct ProcessNumbers {
   std::size_t map_entries = 0;    // lines of /proc/self/maps
 };
 
+// What a process has beside memory.
+struct ProcessHoldings {
+  std::size_t descriptors = 0;  // open files
+  std::size_t threads = 0;
+  std::size_t thread_keys = 0;  // of pthread_key_create
+
+  bool operator==(const ProcessHoldings&) const = default;
+};
+ProcessHoldings process_holdings();
+
 // One line of /proc/self/maps.
 struct Mapping {
   AddressRange range;

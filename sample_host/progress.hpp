@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// A progress bar on standard error, if that is a terminal, for what takes longer than a second.
+// Progress on standard error for what takes longer than a second: a bar on a terminal; elsewhere, in a log, nothing or
+// a line now and then.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <string>
 
 namespace sample_host {
 
 class Progress {
  public:
-  Progress(std::size_t total, const char* unit);
+  enum class InLogs { Nothing, SparseLines };
+
+  Progress(std::size_t total, const char* unit, InLogs in_logs = InLogs::Nothing);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
@@ -19,9 +23,15 @@ class Progress {
   void show(std::size_t done);
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  std::string text(std::size_t done, std::chrono::duration<double> passed) const;
+
   std::size_t total_;
   const char* unit_;
-  std::chrono::steady_clock::time_point start_;
+  InLogs in_logs_;
+  Clock::time_point start_;
+  Clock::time_point next_line_;
   bool on_terminal_;
   bool drawn_ = false;
 };

@@ -61,7 +61,7 @@ void do_the_work(std::deque<PluginRun>& plugins, Crew& crew, ProcessObserver& ob
   const auto start = std::chrono::steady_clock::now();
   crew.for_each(
       calls,
-      [&](std::size_t i) {
+      [&](std::size_t i, std::size_t) {
         const WorkItem& item = items[i % items.size()];
         item.plugin->work(item.input, i < items.size());
         done.fetch_add(1, std::memory_order_relaxed);
