@@ -8,15 +8,17 @@
 #include "berth/instance.h"
 #include "report.hpp"
 #include "run_command.hpp"
+#include "soak/command.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app("A plugin host that gives every plugin a memory allocator of its own, and all of it back at unload.",
                "sample_host");
   app.set_version_flag("--version", berth_version());
   app.require_subcommand(1);
-  app.footer("Start with `sample_host run`; `sample_host run --help` tells what else it can run.");
+  app.footer("Start with `sample_host run`; `sample_host <subcommand> --help` tells what else each can do.");
   int exit_status = sample_host::kExitGood;
   sample_host::add_run_command(app, exit_status);
+  sample_host::add_soak_command(app, exit_status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -12,23 +12,14 @@
 #include "kept_on_purpose.hpp"
 #include "plugin_run.hpp"
 #include "progress.hpp"
+#include "sanitizer.hpp"
 #include "verdict.hpp"
 
 namespace sample_host {
 namespace {
 
 // A sanitizer maps memory of its own as the program runs; this much is put down to it.
-#if defined(__has_feature)
-#define SAMPLE_HOST_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define SAMPLE_HOST_HAS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || SAMPLE_HOST_HAS_FEATURE(address_sanitizer) || \
-    SAMPLE_HOST_HAS_FEATURE(thread_sanitizer) || SAMPLE_HOST_HAS_FEATURE(memory_sanitizer)
-constexpr std::size_t kRuntimeAllowance = 128 * 1024 * 1024;
-#else
-constexpr std::size_t kRuntimeAllowance = 0;
-#endif
+constexpr std::size_t kRuntimeAllowance = kWithSanitizer ? 128 * 1024 * 1024 : 0;
 
 struct WorkItem {
   PluginRun* plugin;
