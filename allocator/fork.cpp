@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <bitset>
+#include <cstdint>
 
 #include "allocator/cache_ownership.hpp"
 #include "allocator/departed.hpp"
@@ -23,8 +24,24 @@ namespace berth::core {
 
 namespace {
 
-// Between prepare and parent or child the forking thread alone reads and writes it.
+// Between prepare and parent or child it belongs to whoever has taken `forking`.
 constinit std::bitset<registry::kCapacity> held;
+
+// Set when prepare has taken everything (release), taken by the one who gives it back (acquire).
+constinit std::atomic<bool> forking{false};
+
+// Threads that execute one of the handlers, written by them; and whether the module ends, written by its end. Each side
+// writes its own and then reads the other's (seq_cst): either the end waits for a handler, or the handler does nothing.
+constinit std::atomic<std::uint32_t> executing{0};
+constinit std::atomic<bool> ended{false};
+
+class Execution {
+ public:
+  Execution() noexcept { executing.fetch_add(1); }
+  ~Execution() { executing.fetch_sub(1); }
+  Execution(const Execution&) = delete;
+  Execution& operator=(const Execution&) = delete;
+};
 
 void lock_instance(Instance& instance) noexcept {
   instance.slots_lock.lock();
@@ -39,15 +56,19 @@ void unlock_instance(Instance& instance) noexcept {
 }
 
 void prepare() noexcept {
+  const Execution here;
+  if (ended.load()) return;
   registry::lock().lock();
   registry::hold_all(held, lock_instance);
   thread_identity::lock().lock();
   departed::lock().lock();
   ledger::lock().lock();
   log::lock().lock();
+  forking.store(true, std::memory_order_release);
 }
 
-void parent() noexcept {
+void give_back() noexcept {
+  if (!forking.exchange(false, std::memory_order_acquire)) return;
   log::lock().unlock();
   ledger::lock().unlock();
   departed::lock().unlock();
@@ -56,8 +77,15 @@ void parent() noexcept {
   registry::lock().unlock();
 }
 
+void parent() noexcept {
+  const Execution here;
+  if (!ended.load()) give_back();
+}
+
 void child() noexcept {
-  // The child's only thread holds every lock itself.
+  // The child's only thread holds every lock itself; the others that may have waited in prepare are not here.
+  executing.store(0, std::memory_order_relaxed);
+  forking.store(false, std::memory_order_relaxed);
   log::lock().unlock();
   ledger::lock().unlock();
   departed::lock().unlock();
@@ -82,6 +110,15 @@ void register_fork_handlers() noexcept {
   static constinit std::atomic<bool> registered{false};
   if (registered.load(std::memory_order_relaxed) || registered.exchange(true, std::memory_order_relaxed)) return;
   pal::at_fork(prepare, parent, child);
+}
+
+void leave_fork_handlers() noexcept {
+  ended.store(true);
+  while (executing.load() != 0) {
+    // Who waits in prepare may wait for a thread whose parent handler the loader has removed in mid-fork.
+    give_back();
+    pal::yield();
+  }
 }
 
 }  // namespace berth::core

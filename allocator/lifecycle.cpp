@@ -12,6 +12,7 @@
 #include "allocator/fork.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/layout.hpp"
+#include "allocator/module_end.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/statistics.hpp"
 
@@ -82,6 +83,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
     return refuse(why, Status::InvalidArgument, "quota_bytes", settings.quota_bytes, "is below 64 KiB");
   }
   register_fork_handlers();
+  register_module_end();
 
   const registry::Claim claim = registry::claim(settings.name);
   if (claim.line == registry::kNoLine) {

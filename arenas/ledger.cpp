@@ -22,6 +22,9 @@ struct Line {
 
 // All of it under guard, but `deferred`, which a caller may read without it: written under the guard, relaxed,
 // because a reader that misses the latest change only tries again one call later.
+// The guard is held over the system call as well, so that a fork never finds a range that is mapped and not listed, or
+// listed and not mapped any more: the child could not tell it from a stranger's. The system takes such calls of one
+// process one after the other anyway.
 constinit pal::Lock guard;
 constinit Line lines[kCapacity] = {};
 constinit std::uint32_t first_free = 0;
@@ -52,17 +55,32 @@ void strike(std::uint32_t line) noexcept {
   return_line(line);
 }
 
+void drop_memory(std::uint32_t line) noexcept {
+  pal::decommit(lines[line].base, lines[line].bytes);
+  pal::protect(lines[line].base, lines[line].bytes, pal::Protection::None);
+}
+
+// False: the map table is full. The memory goes all the same, and nobody can reach the range.
+bool give_back(std::uint32_t line) noexcept {
+  if (pal::release(lines[line].base, lines[line].bytes)) {
+    strike(line);
+    return true;
+  }
+  drop_memory(line);
+  lines[line].state = State::Deferred;
+  ++sums.deferred;
+  deferred.store(sums.deferred, std::memory_order_relaxed);
+  return false;
+}
+
 }  // namespace
 
 Reservation reserve(std::size_t bytes, pal::Access access, std::uint64_t owner) noexcept {
   retry_deferred();
-  std::uint32_t line = 0;
-  {
-    const pal::LockGuard held(guard);
-    if (!take_line(line)) return {};
-  }
-  auto* base = static_cast<char*>(pal::reserve(bytes, access));
   const pal::LockGuard held(guard);
+  std::uint32_t line = 0;
+  if (!take_line(line)) return {};
+  auto* base = static_cast<char*>(pal::reserve(bytes, access));
   if (base == nullptr) {
     return_line(line);
     return {};
@@ -74,24 +92,34 @@ Reservation reserve(std::size_t bytes, pal::Access access, std::uint64_t owner) 
 }
 
 Release release(const Reservation& reservation) noexcept {
+  const pal::LockGuard held(guard);
   BERTH_ASSERT(reservation && lines[reservation.line].base == reservation.base);
-  const bool released = pal::release(reservation.base, reservation.bytes);
-  if (!released) {
-    // The map table is full. The memory goes all the same, and nobody can reach the range.
-    pal::decommit(reservation.base, reservation.bytes);
-    pal::protect(reservation.base, reservation.bytes, pal::Protection::None);
+  return give_back(reservation.line) ? Release::Done : Release::Deferred;
+}
+
+void release_of(std::uint64_t owner) noexcept {
+  for (std::uint32_t line = 0; line < used_lines; ++line) {
+    if (lines[line].state == State::Reserved && lines[line].owner == owner) give_back(line);
   }
-  {
-    const pal::LockGuard held(guard);
-    if (released) {
-      strike(reservation.line);
-    } else {
-      lines[reservation.line].state = State::Deferred;
-      ++sums.deferred;
-      deferred.store(sums.deferred, std::memory_order_relaxed);
+}
+
+void release_everything() noexcept {
+  // A release may free an entry of the map table, which is what another one lacked.
+  bool progress = true;
+  while (progress && sums.reservations > 0) {
+    progress = false;
+    for (std::uint32_t line = 0; line < used_lines; ++line) {
+      if (lines[line].state == State::Free || !pal::release(lines[line].base, lines[line].bytes)) continue;
+      strike(line);
+      progress = true;
     }
   }
-  return released ? Release::Done : Release::Deferred;
+  if (sums.reservations == 0) return;
+  for (std::uint32_t line = 0; line < used_lines; ++line) {
+    if (lines[line].state == State::Reserved) drop_memory(line);
+  }
+  constexpr char kText[] = "berth: a module was unloaded, but the system kept some of its address space\n";
+  pal::write_error(kText, sizeof(kText) - 1);
 }
 
 void retry_deferred() noexcept {

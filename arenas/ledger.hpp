@@ -44,6 +44,16 @@ Release release(const Reservation& reservation) noexcept;
 // Tries again to give deferred ranges back; costs one load if there are none.
 void retry_deferred() noexcept;
 
+// Gives every range back that is listed, whatever its state: the end of the module that this library sits in. What the
+// system refuses even now loses its memory, and standard error says so: nobody is left who could try again. Takes no
+// lock: nobody may be in the library, and one that a forking thread took would never come back, because the loader has
+// removed the fork handlers already.
+void release_everything() noexcept;
+
+// For the fork handlers, under lock(), in the child: gives back what an instance reserved whose creation or destruction
+// the fork has cut off.
+void release_of(std::uint64_t owner) noexcept;
+
 LedgerTotals totals() noexcept;
 
 // The lock of the ledger, for the fork handlers.

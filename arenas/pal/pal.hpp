@@ -74,6 +74,11 @@ void write_error(const char* text, std::size_t length) noexcept;
 // Registers handlers around fork for as long as this library is loaded. False where there is no fork.
 bool at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
 
+// Calls `end` when the module that this library is linked into is unloaded, after everything else in the module: its
+// static destructors, and its destructor functions of any priority. Not at process exit, when threads may still run
+// (law 9), and so never in an executable.
+void at_unload(void (*end)()) noexcept;
+
 [[noreturn]] void abort_process() noexcept;
 
 }  // namespace berth::pal

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Modules as the tests load them, by the C library's loader alone, and copies of their files: the loader takes a file
+// of another name for another module.
+#pragma once
+
+#include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "embedded.h"
+
+namespace embedded {
+
+// The paths in a list that the build made.
+inline std::vector<std::string> modules(const std::string& list) {
+  std::vector<std::string> paths;
+  for (std::size_t at = 0; at < list.size();) {
+    const std::size_t end = std::min(list.find(':', at), list.size());
+    paths.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  return paths;
+}
+
+inline bool maps(const void* address) {
+  struct Search {
+    std::uintptr_t address;
+    bool found;
+  } search = {reinterpret_cast<std::uintptr_t>(address), false};
+  ::dl_iterate_phdr(
+      [](dl_phdr_info* info, std::size_t, void* opaque) {
+        auto* wanted = static_cast<Search*>(opaque);
+        if (info->dlpi_addr == wanted->address) wanted->found = true;
+        return wanted->found ? 1 : 0;
+      },
+      &search);
+  return search.found;
+}
+
+class Module {
+ public:
+  Module() = default;
+  explicit Module(const char* path) : opened_(::dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
+    if (opened_ == nullptr) throw std::runtime_error(::dlerror());
+    work = symbol<embedded_work_function>("embedded_work");
+    allocate = symbol<embedded_allocate_function>("embedded_allocate");
+    free = symbol<embedded_free_function>("embedded_free");
+    reservations = symbol<embedded_reservations_function>("embedded_reservations");
+    symbol<embedded_farewell_function>("embedded_farewell")(&farewells_);
+    link_map* map = nullptr;
+    if (::dlinfo(opened_, RTLD_DI_LINKMAP, &map) == 0) base_ = reinterpret_cast<const void*>(map->l_addr);
+  }
+  Module(Module&& other) noexcept = delete;
+  Module& operator=(Module&&) = delete;
+
+  // True: the module has left, and before it did, each of its destructors found its instance at work.
+  bool unload() {
+    farewells_ = 0;
+    return ::dlclose(std::exchange(opened_, nullptr)) == 0 && !maps(base_) && farewells_ == kFarewells;
+  }
+
+  bool loaded() const { return opened_ != nullptr; }
+
+  embedded_work_function* work = nullptr;
+  embedded_allocate_function* allocate = nullptr;
+  embedded_free_function* free = nullptr;
+  embedded_reservations_function* reservations = nullptr;
+
+ private:
+  template <typename Function>
+  Function* symbol(const char* name) {
+    void* address = ::dlsym(opened_, name);
+    if (address == nullptr) throw std::runtime_error(std::string("no ") + name);
+    return reinterpret_cast<Function*>(address);
+  }
+
+  void* opened_ = nullptr;
+  const void* base_ = nullptr;
+  int farewells_ = 0;
+};
+
+// `count` files with the contents of one, each in a name of its own, for the length of a test.
+class Copies {
+ public:
+  Copies(const std::string& path, std::size_t count) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "berth_modules_XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder " + pattern);
+    folder_ = pattern;
+    for (std::size_t i = 0; i < count; ++i) {
+      paths_.push_back((folder_ / ("copy_" + std::to_string(i) + ".so")).string());
+      std::filesystem::copy_file(path, paths_.back());
+    }
+  }
+  Copies(const Copies&) = delete;
+  Copies& operator=(const Copies&) = delete;
+  ~Copies() {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
+  }
+
+  std::size_t size() const { return paths_.size(); }
+  const char* operator[](std::size_t i) const { return paths_[i].c_str(); }
+
+ private:
+  std::filesystem::path folder_;
+  std::vector<std::string> paths_;
+};
+
+}  // namespace embedded
