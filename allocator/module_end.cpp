@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 #include "allocator/module_end.hpp"
 
+#include "allocator/fault_report.hpp"
 #include "allocator/fork.hpp"
 #include "arenas/ledger.hpp"
 #include "arenas/pal/pal.hpp"
@@ -14,6 +15,8 @@ namespace {
 // of tables that leave with the module (law 1). Threads that have used them hold nothing but thread-locals of the
 // module, which are the loader's to free.
 void end() noexcept {
+  // Busy: a handler that was installed since calls ours, and keeps a pointer that nobody can take from it.
+  fault_report::remove();
   leave_fork_handlers();
   ledger::release_everything();
 }

@@ -28,6 +28,10 @@ BERTH_PLUGIN_EXPORT embedded_free_function embedded_free;
 typedef size_t embedded_reservations_function(void);
 BERTH_PLUGIN_EXPORT embedded_reservations_function embedded_reservations;
 
+/* Makes the library hold more than instances: two spans in quarantine and the fault handler. True: it does. */
+typedef bool embedded_watch_function(void);
+BERTH_PLUGIN_EXPORT embedded_watch_function embedded_watch;
+
 /* Where each of the module's own destructors counts that its instance still worked. */
 typedef void embedded_farewell_function(int* count);
 BERTH_PLUGIN_EXPORT embedded_farewell_function embedded_farewell;

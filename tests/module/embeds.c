@@ -81,4 +81,16 @@ size_t embedded_reservations(void) {
   return berth_process_stats(&statistics) == BERTH_OK ? statistics.reservations : 0;
 }
 
+bool embedded_watch(void) {
+  if (berth_set_quarantine(2) != BERTH_OK || berth_fault_handler_install() != BERTH_OK) return false;
+  const size_t before = embedded_reservations();
+  for (int i = 0; i < 2; ++i) {
+    berth_instance* instance = NULL;
+    if (berth_instance_create(NULL, &instance) != BERTH_OK) return false;
+    berth_malloc(berth_instance_allocator(instance), 5000);
+    if (berth_instance_destroy(instance, NULL) != BERTH_OK) return false;
+  }
+  return embedded_reservations() >= before + 2;
+}
+
 void embedded_farewell(int* count) { farewell = count; }

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "berth/allocator.hpp"
-#include "berth/instance.h"
+#include "berth/instance.hpp"
 #include "embedded.h"
 
 namespace {
@@ -94,6 +94,16 @@ size_t embedded_reservations() {
   berth_process_statistics statistics{};
   statistics.struct_size = sizeof(statistics);
   return berth_process_stats(&statistics) == BERTH_OK ? statistics.reservations : 0;
+}
+
+bool embedded_watch() {
+  if (berth_set_quarantine(2) != BERTH_OK || berth_fault_handler_install() != BERTH_OK) return false;
+  const std::size_t before = embedded_reservations();
+  for (int i = 0; i < 2; ++i) {
+    berth::Instance instance("in quarantine");
+    if (berth_malloc(instance.allocator(), 5000) == nullptr) return false;
+  }
+  return embedded_reservations() >= before + 2;
 }
 
 void embedded_farewell(int* where) { farewell = where; }

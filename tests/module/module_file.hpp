@@ -57,6 +57,7 @@ class Module {
     allocate = symbol<embedded_allocate_function>("embedded_allocate");
     free = symbol<embedded_free_function>("embedded_free");
     reservations = symbol<embedded_reservations_function>("embedded_reservations");
+    watch = symbol<embedded_watch_function>("embedded_watch");
     symbol<embedded_farewell_function>("embedded_farewell")(&farewells_);
     link_map* map = nullptr;
     if (::dlinfo(opened_, RTLD_DI_LINKMAP, &map) == 0) base_ = reinterpret_cast<const void*>(map->l_addr);
@@ -76,6 +77,7 @@ class Module {
   embedded_allocate_function* allocate = nullptr;
   embedded_free_function* free = nullptr;
   embedded_reservations_function* reservations = nullptr;
+  embedded_watch_function* watch = nullptr;
 
  private:
   template <typename Function>

@@ -5,6 +5,7 @@
 // threads can meet that, and the process is as it was. BERTH_CYCLES sets how many cycles each variant runs (20000 for
 // the whole proof).
 #include <malloc.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <barrier>
@@ -73,6 +74,33 @@ TEST_CASE("a module leaves with all that it reserved, whatever linked it", "[mod
       CAPTURE(block, before, after);
       if (!kSanitized) CHECK(after.address_space_bytes + fixtures::kGiB <= before.address_space_bytes);
     }
+  }
+}
+
+TEST_CASE("the quarantine and the fault handler leave with the module", "[module]") {
+  const auto handler_of = [](int signal_number) {
+    struct sigaction now {};
+    ::sigaction(signal_number, nullptr, &now);
+    return reinterpret_cast<void*>(now.sa_sigaction);
+  };
+  for (const std::string& path : modules(BERTH_LINKED_MODULES)) {
+    CAPTURE(path);
+    ProcessView before;
+    for (int i = 0; i < 3; ++i) {
+      before = ProcessView::now();
+      void* const segv = handler_of(SIGSEGV);
+      void* const bus = handler_of(SIGBUS);
+      Module module(path.c_str());
+      CHECK(module.watch());
+      CHECK(handler_of(SIGSEGV) != segv);
+      CHECK(module.unload());
+      CHECK(handler_of(SIGSEGV) == segv);
+      CHECK(handler_of(SIGBUS) == bus);
+    }
+    const ProcessView after = ProcessView::now();
+    CAPTURE(before, after);
+    if (!kSanitized) CHECK(after.map_entries == before.map_entries);
+    if (!kSanitized) CHECK(after.address_space_bytes == before.address_space_bytes);
   }
 }
 
