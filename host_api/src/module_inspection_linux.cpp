@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "elf_image.hpp"
+#include "loader_lock.hpp"
 #include "module_inspection.hpp"
 
 namespace berth::detail {
@@ -27,6 +28,7 @@ bool any_module(Use use) {
     Use& use;
     std::exception_ptr failure;
   } call{use, nullptr};
+  const LoaderLock lock;
   const int found = ::dl_iterate_phdr(
       [](dl_phdr_info* info, std::size_t, void* context) -> int {
         auto* inner = static_cast<Call*>(context);
@@ -91,6 +93,7 @@ std::optional<ModuleIdentity> identify_module(void* native_handle) {
 }
 
 bool is_loaded(const std::filesystem::path& path) noexcept {
+  const LoaderLock lock;
   void* const handle = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
   if (handle != nullptr) ::dlclose(handle);
   return handle != nullptr;
@@ -157,10 +160,14 @@ Obstacle why_still_mapped(const ModuleIdentity& module) {
 }
 
 void prompt_unmapping(const ModuleIdentity& module) noexcept {
+  const LoaderLock lock;
   if (void* handle = ::dlopen(module.name.c_str(), RTLD_LAZY | RTLD_NOLOAD)) ::dlclose(handle);
 }
 
-void close_handle(void* native_handle) noexcept { ::dlclose(native_handle); }
+void close_handle(void* native_handle) noexcept {
+  const LoaderLock lock;
+  ::dlclose(native_handle);
+}
 
 std::string last_loader_error() {
   const char* text = ::dlerror();

@@ -8,12 +8,15 @@
 #include <system_error>
 #include <utility>
 
+#include "loader_lock.hpp"
+
 namespace berth::detail {
 
 bool Module::open(const std::filesystem::path& path, bool global_symbols, std::string& failure) {
   namespace load_mode = boost::dll::load_mode;
   const load_mode::type mode = load_mode::rtld_now | (global_symbols ? load_mode::rtld_global : load_mode::rtld_local);
   std::error_code error;  // the same for every cause: the loader's own text tells more
+  const LoaderLock lock;
   library_.load(path, error, mode);
   if (!library_.is_loaded()) {
     failure = last_loader_error();
@@ -36,6 +39,7 @@ void Module::adopt(void* native_handle, ModuleIdentity identity) {
 }
 
 void Module::close() noexcept {
+  const LoaderLock lock;
   if (library_.is_loaded()) {
     library_.unload();
   } else if (handle_ != nullptr) {
