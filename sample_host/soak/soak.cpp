@@ -218,7 +218,7 @@ class Soak {
 
 SoakReport soak(const SoakOptions& options) {
   use_one_malloc_heap();
-  use_small_stacks();
+  if (!kWithSanitizer) use_small_stacks();  // a sanitizer needs more of a stack
   return Soak(options).run();
 }
 
