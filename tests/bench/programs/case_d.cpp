@@ -8,7 +8,8 @@
 namespace bench {
 namespace {
 
-double pair(Access& access, std::size_t size, std::size_t count) {
+// The access is a copy, so that it can be kept in registers.
+double pair(Access access, std::size_t size, std::size_t count) {
   const auto pairs = [&](std::size_t times) {
     for (std::size_t i = 0; i < times; ++i) {
       void* const block = access.allocate(size);

@@ -23,7 +23,9 @@ struct Case {
   void (*run)(const Settings&);
 };
 
-constexpr Case kCases[] = {{"A", bench::run_case_a}, {"D", bench::run_case_d}, {"F", bench::run_case_f}};
+constexpr Case kCases[] = {{"A", bench::run_case_a}, {"B", bench::run_case_b}, {"C", bench::run_case_c},
+                           {"D", bench::run_case_d}, {"E", bench::run_case_e}, {"F", bench::run_case_f},
+                           {"G", bench::run_case_g}, {"H", bench::run_case_h}};
 
 int identify() {
   const bench::PeerIdentity identity = bench::peer_identity();
@@ -45,12 +47,12 @@ int main(int argc, char** argv) {
   const auto argument = [&](int index) { return std::string_view(index < argc ? argv[index] : ""); };
   if (argument(1) == "identify") return identify();
 
-  Settings settings;
+  const bench::Processors processors;
+  Settings settings{Effort::kFull, {}, processors};
   settings.effort = argument(3) == "tiny" ? Effort::kTiny : argument(3) == "quick" ? Effort::kQuick : Effort::kFull;
   settings.heap.checked = argument(4) == "checked";
   for (const Case& one : kCases) {
     if (argument(1) != "run" || argument(2) != one.name) continue;
-    const bench::Processors processors;
     processors.pin(processors.count() - 1);
     one.run(settings);
     return 0;

@@ -6,6 +6,7 @@
 //
 // A peer's header defines, in namespace bench:
 //
+//   kPeerIsAllocator   it takes blocks back and gives them out again
 //   kPeerHasHeaps      heaps can be made and destroyed; else a Heap stands for the one that the process has
 //   kPeerSharesHeaps   several threads may allocate from one heap
 //   PeerIdentity peer_identity()

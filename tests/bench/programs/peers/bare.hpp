@@ -11,6 +11,7 @@
 
 namespace bench {
 
+inline constexpr bool kPeerIsAllocator = false;
 inline constexpr bool kPeerHasHeaps = true;
 inline constexpr bool kPeerSharesHeaps = true;
 
@@ -52,7 +53,7 @@ class Access {
   void* allocate(std::size_t size) { return allocate_(heap_, size); }
   void* allocate_zeroed(std::size_t size) { return allocate_(heap_, size); }
   void* allocate_aligned(std::size_t, std::size_t size) { return allocate_(heap_, size); }
-  void* resize(void*, std::size_t size) { return allocate_(heap_, size); }
+  void* resize(void*, std::size_t) { return heap_->memory_; }
   void release(void* block) { release_(heap_, block); }
 
  private:

@@ -12,6 +12,7 @@
 
 namespace bench {
 
+inline constexpr bool kPeerIsAllocator = true;
 inline constexpr bool kPeerHasHeaps = true;
 inline constexpr bool kPeerSharesHeaps = true;
 

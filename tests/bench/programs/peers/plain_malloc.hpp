@@ -11,6 +11,7 @@
 
 namespace bench {
 
+inline constexpr bool kPeerIsAllocator = true;
 inline constexpr bool kPeerHasHeaps = false;
 inline constexpr bool kPeerSharesHeaps = true;
 
