@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "berth/instance.h"
+#include "compare/command.hpp"
 #include "report.hpp"
 #include "run_command.hpp"
 #include "soak/command.hpp"
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   int exit_status = sample_host::kExitGood;
   sample_host::add_run_command(app, exit_status);
   sample_host::add_soak_command(app, exit_status);
+  sample_host::add_compare_command(app, exit_status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
