@@ -51,8 +51,9 @@ ThreadCache* claim_cache(Instance& instance) noexcept {
   const bool inherit = slot < instance.open_slots.load(std::memory_order_acquire) &&
                        instance.cache(slot).slot.load(std::memory_order_relaxed) == slot;
   if (!inherit) {
-    const ThreadKey owner = instance.first_cache.owner.load(std::memory_order_acquire);
-    if (is_dead(owner) && take(instance.first_cache, owner, key)) return &instance.first_cache;
+    ThreadCache& first = instance.first_cache();
+    const ThreadKey owner = first.owner.load(std::memory_order_acquire);
+    if (is_dead(owner) && take(first, owner, key)) return &first;
     // The page that a cache lies in is charged when it is first taken.
     if (!open_slot(instance, slot) || !instance.arena.charge_books(1)) return nullptr;
   }

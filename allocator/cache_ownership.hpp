@@ -13,8 +13,8 @@ namespace berth::core {
 // The calling thread's cache if it has one here, else null.
 inline ThreadCache* own_cache(Instance& instance) noexcept {
   const ThreadKey key = thread_key;
-  if (instance.first_cache.owner.load(std::memory_order_relaxed) == key) [[likely]]
-    return &instance.first_cache;
+  if (ThreadCache& first = instance.first_cache(); first.owner.load(std::memory_order_relaxed) == key) [[likely]]
+    return &first;
   const std::uint32_t slot = thread_index(key) + Instance::kThreadSlots;
   if (slot >= instance.open_slots.load(std::memory_order_acquire)) return nullptr;
   ThreadCache& cache = instance.cache(slot);

@@ -16,7 +16,7 @@ class FreeBlocks {
  public:
   bool open(Instance& instance) noexcept {
     low_ = page_address(instance.arena.lowest_page());
-    high_ = page_address(instance.arena.pagemap().top());
+    high_ = page_address(instance.arena.top_page());
     span_ = Span(pages_for(static_cast<std::size_t>(high_ - low_) / 64 + 1) * pal::kPageSize, pal::Access::ReadWrite,
                  instance.id);
     if (!span_) {
@@ -86,7 +86,7 @@ Status visit_live_blocks(Instance& instance, BlockVisitor visitor, void* context
 
   const Pagemap& pagemap = instance.arena.pagemap();
   const PageNumber lowest = instance.arena.lowest_page();
-  for (PageNumber page = lowest; page < pagemap.top();) {
+  for (PageNumber page = lowest; page < instance.arena.top_page();) {
     const std::uint64_t word = pagemap.word(page);
     if (slab_word::is_slab(word)) {
       const unsigned size_class = slab_word::size_class(word);

@@ -139,7 +139,7 @@ Map make_map(Instance& instance) noexcept {
     const std::uint64_t bodies = std::min(page_word::value(word) - 1, index);
     std::memset(map + index - bodies, kBody, static_cast<std::size_t>(bodies));
   }
-  return {reinterpret_cast<std::uintptr_t>(map), count, pagemap.top()};
+  return {reinterpret_cast<std::uintptr_t>(map), count, pagemap.zeroth_page()};
 }
 
 // Takes memory and access from all of a span but its map.

@@ -29,7 +29,7 @@ Place inspect(Instance& instance, const void* address) noexcept {
   if (!instance.contains(address)) return {};
   const std::uint64_t index = instance.page_index(address);
   const std::uint64_t limit = instance.page_limit.load(std::memory_order_acquire);
-  if (address >= static_cast<const void*>(page_address(instance.arena.pagemap().top()))) {
+  if (address >= static_cast<const void*>(page_address(instance.arena.top_page()))) {
     return {PlaceKind::Books, nullptr, 0};
   }
   if (index >= limit) return {PlaceKind::Unused, nullptr, 0};

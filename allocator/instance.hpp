@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Instance: everything one plugin's allocator consists of, at the head of the books in its own span (law 1). The handle
-// comes first and the pagemap follows the struct, so that from a handle every part lies at a constant distance.
+// Instance: everything one plugin's allocator consists of, in the books of its own span (law 1). The handle comes
+// first, the first cache lies before it with its bins of small blocks last, and the pagemap follows the struct: so from
+// a handle every part lies at a constant distance, and what each operation touches shares a page.
 //
 // A span, by ascending addresses (allocator/layout.hpp decides where exactly):
 //
-//   base                          top                                                                         end
-//    | inaccessible <- blocks     | gap | Instance | pagemap ->  inaccessible           | thread caches ->       |
+//   base                       top                                                                             end
+//    | inaccessible <- blocks   | first cache | Instance | pagemap ->    inaccessible      thread caches ->      |
 //
 // Locks, in the order in which they may be taken: shared_lock or slots_lock, then the arena's. All others are leaves.
 #pragma once
@@ -26,7 +27,11 @@ namespace berth::core {
 // Room for host_api's berth_allocator, of which this layer knows nothing else.
 inline constexpr std::size_t kHandleBytes = 72;
 
-struct alignas(64) Instance {
+// It begins in the middle of a line: what allocate reads, the owner of the first cache and the first half of the
+// handle, is one line, and what deallocate reads, the second half and the three words behind it, is the next.
+struct alignas(32) Instance {
+  static constexpr std::size_t kOffsetInLine = 32;
+
   std::byte handle[kHandleBytes];
 
   // First index of the pagemap that must not be read. Written by the arena (release), read by every free, relaxed: a
@@ -34,8 +39,6 @@ struct alignas(64) Instance {
   std::atomic<std::uint64_t> page_limit;
   std::uintptr_t link_key;  // of the free lists; constant
   char* caches;             // cache s, from 1 on, lies at caches + s * kCacheStride; constant
-
-  ThreadCache first_cache;  // slot 0: the creating thread's, or its heir's
 
   Arena arena;
 
@@ -72,13 +75,16 @@ struct alignas(64) Instance {
   static constexpr std::uint32_t kSharedSlot = 1;
   static constexpr std::uint32_t kThreadSlots = 2;  // slot of thread index 0
 
+  // Slot 0: the creating thread's, or its heir's.
+  ThreadCache& first_cache() noexcept { return *(reinterpret_cast<ThreadCache*>(this) - 1); }
+
   ThreadCache& cache(std::uint32_t slot) noexcept {
-    return slot == kFirstSlot ? first_cache
-                              : *reinterpret_cast<ThreadCache*>(caches + std::size_t{slot} * kCacheStride);
+    if (slot == kFirstSlot) return first_cache();
+    return *reinterpret_cast<ThreadCache*>(caches + std::size_t{slot} * kCacheStride);
   }
 
   // A bin by its number, slot << 7 | class: of the first slot, and of the others.
-  Bin& first_bin(std::uint64_t number) noexcept { return first_cache.bins[number]; }
+  Bin& first_bin(std::uint64_t number) noexcept { return first_cache().bins[number]; }
   Bin& bin(std::uint64_t number) noexcept {
     return *reinterpret_cast<Bin*>(caches + offsetof(ThreadCache, bins) + number * sizeof(Bin));
   }
@@ -86,10 +92,10 @@ struct alignas(64) Instance {
   PageEntry* pagemap_entries() noexcept { return reinterpret_cast<PageEntry*>(this + 1); }
 
   // The index of an address' page in the pagemap; at or above page_limit if it is none of the instance's pages.
-  // The instance begins in the page at `top`, hence the OR instead of a load.
+  // The instance begins in the pagemap's zeroth page, hence the OR instead of a load.
   std::uint64_t page_index(const void* address) const noexcept {
-    const std::uintptr_t top_page_end = reinterpret_cast<std::uintptr_t>(this) | (pal::kPageSize - 1);
-    return (top_page_end - reinterpret_cast<std::uintptr_t>(address)) >> pal::kPageShift;
+    const std::uintptr_t zeroth_page_end = reinterpret_cast<std::uintptr_t>(this) | (pal::kPageSize - 1);
+    return (zeroth_page_end - reinterpret_cast<std::uintptr_t>(address)) >> pal::kPageShift;
   }
 
   bool contains(const void* address) const noexcept {
@@ -97,6 +103,6 @@ struct alignas(64) Instance {
            arena.span_bytes();
   }
 };
-static_assert(offsetof(Instance, first_cache) == 96, "handle, limit, key and the owner of the first cache: two lines");
+static_assert(offsetof(Instance, caches) + sizeof(char*) + Instance::kOffsetInLine <= 128);
 
 }  // namespace berth::core

@@ -13,7 +13,12 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLine = 64;
-constexpr std::size_t kLineColours = 16;
+// An instance begins in any line of its page but the first ones and the last: the bins of the smallest blocks before
+// it, and the two lines that every operation reads, lie in the same page.
+constexpr std::size_t kFirstLine = 512;
+constexpr std::size_t kLineColours = 55;
+static_assert(sizeof(ThreadCache) - offsetof(ThreadCache, bins[kClasses - 12]) <= kFirstLine);
+static_assert(kFirstLine + (kLineColours + 1) * kLine <= pal::kPageSize);
 constexpr std::size_t kPageColours = 64;
 constexpr std::size_t kFirstPages = std::size_t{256} << 10;  // for blocks, accessible at birth
 constexpr std::size_t kAllInstances = std::size_t{8} << 40;
@@ -30,32 +35,34 @@ std::size_t default_span(std::size_t live_instances) noexcept {
 
 Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour) noexcept {
   Layout result{};
-  char* end = base + span_bytes;
   result.slots = static_cast<std::uint32_t>(
       std::min<std::size_t>(span_bytes / kSpanPerSlot, Instance::kThreadSlots + kMaxThreads));
-  result.caches = end - std::size_t{result.slots} * kCacheStride;
-  char* ceiling = result.caches + kCacheStride;
+  result.caches = base + span_bytes - std::size_t{result.slots} * kCacheStride;
+  char* const ceiling = result.caches + kCacheStride;
 
   // Books of the largest possible size end at the ceiling. A large span then moves them into the middle of a huge
   // page's range, and a colour away from it.
   const std::size_t entries = (span_bytes / pal::kPageSize + 1) * sizeof(PageEntry);
-  const std::size_t books = sizeof(Instance) + kLineColours * kLine + entries + pal::kPageSize;
-  auto top = align_down(reinterpret_cast<std::uintptr_t>(ceiling - books), pal::kPageSize);
+  std::uintptr_t zeroth = align_down(
+      reinterpret_cast<std::uintptr_t>(ceiling - sizeof(Instance) - entries) - pal::kPageSize, pal::kPageSize);
   if (span_bytes >= 32 * kHugePage) {
-    top = align_down(top, kHugePage) - kHugePage / 2 - (colour % kPageColours) * pal::kPageSize;
+    zeroth = align_down(zeroth, kHugePage) - kHugePage / 2 - (colour % kPageColours) * pal::kPageSize;
   } else {
-    top -= (colour % 8) * pal::kPageSize;
+    zeroth -= (colour % 8) * pal::kPageSize;
   }
-  char* top_address = reinterpret_cast<char*>(top);
-  result.instance = top_address + (colour % kLineColours) * kLine;
+  result.instance =
+      reinterpret_cast<char*>(zeroth + kFirstLine + Instance::kOffsetInLine + colour % kLineColours * kLine);
+  const auto first_cache = reinterpret_cast<std::uintptr_t>(result.instance - sizeof(ThreadCache));
+  char* const top = reinterpret_cast<char*>(align_down(first_cache, pal::kPageSize));
   auto* entries_at = reinterpret_cast<PageEntry*>(result.instance + sizeof(Instance));
-  result.geometry = {base, top_address, entries_at, ceiling};
+  result.geometry = {base, top, reinterpret_cast<char*>(zeroth), entries_at, ceiling};
 
-  // As far as entry 1, and to the end of its page.
-  const std::uintptr_t books_end = reinterpret_cast<std::uintptr_t>(entries_at + 2) + pal::kPageSize - 1;
+  // As far as the entry of the gap below top, and to the end of its page.
+  const std::size_t first_entries = (zeroth - reinterpret_cast<std::uintptr_t>(top)) / pal::kPageSize + 2;
+  const std::uintptr_t books_end = reinterpret_cast<std::uintptr_t>(entries_at + first_entries) + pal::kPageSize - 1;
   result.window_high = reinterpret_cast<char*>(align_down(books_end, pal::kPageSize));
-  const auto below = static_cast<std::size_t>(top_address - base);
-  result.window_low = top_address - std::min(kFirstPages, below / 2 / pal::kPageSize * pal::kPageSize);
+  const auto below = static_cast<std::size_t>(top - base);
+  result.window_low = top - std::min(kFirstPages, below / 2 / pal::kPageSize * pal::kPageSize);
   return result;
 }
 

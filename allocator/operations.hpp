@@ -42,14 +42,18 @@ void purge(Instance& instance) noexcept;
 inline void* allocate(Instance& instance, std::size_t size) noexcept {
   if (size > kMaxSmall) [[unlikely]]
     return allocate_slow(instance, size);
-  const unsigned size_class = size_class::of(size);
-  ThreadCache* cache = own_cache(instance);
-  if (cache == nullptr) [[unlikely]]
-    return allocate_slow(instance, size);
-  void* block = small_blocks::pop(cache->bins[size_class], instance.link_key);
+  const unsigned scaled_class = size_class::scaled_of(size);
+  Bin* bin = &instance.first_bin(scaled_class / sizeof(Bin));
+  if (instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key) [[unlikely]] {
+    ThreadCache* cache = own_cache(instance);
+    if (cache == nullptr) [[unlikely]]
+      return allocate_slow(instance, size);
+    bin = &cache->bins[scaled_class / sizeof(Bin)];
+  }
+  void* block = small_blocks::pop(*bin, instance.link_key);
   if (block == nullptr) [[unlikely]]
-    return allocate_from_frees(instance, *cache, size_class, size);
-  BERTH_TSAN_RELEASE(cache);
+    return allocate_from_frees(instance, *own_cache(instance), scaled_class / sizeof(Bin), size);
+  BERTH_TSAN_RELEASE(own_cache(instance));
   return block;
 }
 
@@ -57,18 +61,18 @@ inline void* allocate(Instance& instance, std::size_t size) noexcept {
 inline void deallocate(Instance& instance, void* block, const char* operation, const void* caller,
                        std::size_t size = 0) noexcept {
   const std::uint64_t index = instance.page_index(block);
-  if (index >= instance.page_limit.load(std::memory_order_relaxed)) [[unlikely]] {
+  if (index >= instance.page_limit.load(std::memory_order_relaxed)) [[unlikely]]
     return deallocate_slow(instance, block, operation, caller, size);
-  }
   const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   // Zero above the slot if the slab is this thread's: what is left is slot << 7 | class, the number of the bin.
   const std::uint64_t bin_number = word ^ thread_key;
-  if (bin_number >= std::uint64_t{1} << kThreadKeyShift) [[unlikely]] {
-    return deallocate_slow(instance, block, operation, caller, size);
+  Bin* bin = &instance.first_bin(bin_number);
+  if (bin_number >= 1u << slab_word::kClassBits) [[unlikely]] {
+    if (bin_number >= std::uint64_t{1} << kThreadKeyShift) [[unlikely]]
+      return deallocate_slow(instance, block, operation, caller, size);
+    bin = &instance.bin(bin_number);
   }
-  const bool first = bin_number < 1u << slab_word::kClassBits;
-  Bin& bin = first ? instance.first_bin(bin_number) : instance.bin(bin_number);
-  if (!small_blocks::push(bin, block, instance.link_key)) [[unlikely]]
+  if (!small_blocks::push(*bin, block, instance.link_key)) [[unlikely]]
     return sort_back_slow(instance, bin_number);
   BERTH_TSAN_RELEASE(&instance.cache(slab_word::slot(bin_number)));
 }

@@ -3,7 +3,8 @@
 //
 // Size classes: eight to each doubling above 128 bytes, so that a block is at most 12.5 % larger than the request;
 // below that one for each 16 bytes, and one of 8. Requests above kMaxSmall are whole pages from the arena.
-// The class is a pure function of (alignment, size): a sized free and a realloc can compute it again.
+// The class is a pure function of (alignment, size): a sized free and a realloc can compute it again. Classes are
+// numbered from the largest down, so that in a thread's cache the bins of small blocks come last, next to the instance.
 #pragma once
 
 #include <array>
@@ -31,16 +32,18 @@ struct Class {
   std::uint64_t reciprocal;      // ceil(2^40 / block_bytes): offset / block_bytes without a division
 };
 
+inline constexpr unsigned kScaleShift = 5;         // a class times 32 is where its bin lies in a cache
 inline constexpr std::uint32_t kMinSlabPages = 4;  // a slab's record lies in the pagemap entries of four pages
 inline constexpr std::uint32_t kMaxSlabPages = 64;
 
 namespace detail {
 
 inline constexpr std::uint32_t block_bytes(unsigned index) noexcept {
-  if (index == 0) return 8;
-  if (index <= 8) return 16 * index;
-  const unsigned doubling = (index - 9) / 8;
-  const unsigned step = (index - 9) % 8;
+  const unsigned rank = kClasses - 1 - index;  // from the smallest up
+  if (rank == 0) return 8;
+  if (rank <= 8) return 16 * rank;
+  const unsigned doubling = (rank - 9) / 8;
+  const unsigned step = (rank - 9) % 8;
   return (16u << doubling) * (9 + step);
 }
 
@@ -76,36 +79,38 @@ inline constexpr std::array<Class, kClasses> make_classes() noexcept {
 
 inline constexpr std::size_t kGranule = 8;
 
-inline constexpr std::array<std::uint8_t, kMaxSmall / kGranule + 1> make_index() noexcept {
-  std::array<std::uint8_t, kMaxSmall / kGranule + 1> index{};
-  unsigned current = 0;
-  for (std::size_t granules = 0; granules < index.size(); ++granules) {
-    while (block_bytes(current) < granules * kGranule) ++current;
-    index[granules] = static_cast<std::uint8_t>(current);
+inline constexpr std::array<std::uint16_t, kMaxSmall / kGranule + 1> make_scaled() noexcept {
+  std::array<std::uint16_t, kMaxSmall / kGranule + 1> scaled{};
+  unsigned current = kClasses - 1;
+  for (std::size_t granules = 0; granules < scaled.size(); ++granules) {
+    while (block_bytes(current) < granules * kGranule) --current;
+    scaled[granules] = static_cast<std::uint16_t>(current << kScaleShift);
   }
-  return index;
+  return scaled;
 }
 
-inline constexpr std::array<std::uint8_t, kMaxSmall / kGranule + 1> kIndex = make_index();
+inline constexpr std::array<std::uint16_t, kMaxSmall / kGranule + 1> kScaled = make_scaled();
 
 }  // namespace detail
 
 inline constexpr std::array<Class, kClasses> kTable = detail::make_classes();
 
-static_assert(kTable[kClasses - 1].block_bytes == kMaxSmall);
+static_assert(kTable[0].block_bytes == kMaxSmall);
 
-// The class of a request of up to kMaxSmall bytes at the default alignment: one load of one byte.
-inline unsigned of(std::size_t size) noexcept {
-  return detail::kIndex[(size + detail::kGranule - 1) / detail::kGranule];
+// The class of a request of up to kMaxSmall bytes at the default alignment, times 2^kScaleShift: one load.
+inline unsigned scaled_of(std::size_t size) noexcept {
+  return detail::kScaled[(size + detail::kGranule - 1) / detail::kGranule];
 }
+inline unsigned of(std::size_t size) noexcept { return scaled_of(size) >> kScaleShift; }
 
 // The class of a request at an alignment (a power of two); kNoClass: large. Blocks lie at multiples of their size in a
 // slab that is aligned to its own, so a block of a multiple of the alignment is aligned.
 inline unsigned of(std::size_t alignment, std::size_t size) noexcept {
   if (size > kMaxSmall || alignment > pal::kPageSize) return kNoClass;
-  unsigned index = of(size);
-  while (index < kClasses && (kTable[index].block_bytes & (alignment - 1)) != 0) ++index;
-  return index;
+  for (unsigned index = of(size) + 1; index-- > 0;) {
+    if ((kTable[index].block_bytes & (alignment - 1)) == 0) return index;
+  }
+  return kNoClass;
 }
 
 // Which block of a slab an offset lies in. Exact: offsets are below 2^18, so the reciprocal's error stays below 2^-22.

@@ -75,7 +75,7 @@ bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexc
   if (pages.address == nullptr) return false;
   const std::uint32_t index = index_of(instance, pages.address);
   // Equal parts of different instances begin in different lines, as their books do.
-  const std::size_t colour = (instance.id % 16) * 64;
+  const std::size_t colour = (instance.id % 64) * 64;
   const auto origin = static_cast<std::uint16_t>(colour / kind.block_bytes);
   Slab slab = slab_at(instance, index);
   slab.set_free_list(nullptr);

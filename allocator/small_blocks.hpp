@@ -23,7 +23,9 @@ inline void* pop(Bin& bin, std::uintptr_t link_key) noexcept {
   void* block = bin.allocate_list;
   if (block == nullptr) [[unlikely]]
     return nullptr;
-  bin.allocate_list = free_list::next(block, link_key);
+  void* next = free_list::next(block, link_key);
+  __builtin_prefetch(next, 1);  // the next call reads its link; in a program with much memory that is a cache miss
+  bin.allocate_list = next;
   bin.allocations.add(1);
   return block;
 }

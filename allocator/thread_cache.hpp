@@ -37,7 +37,7 @@ struct Bin {
   std::atomic<std::uint32_t> room;
   std::atomic<std::uint32_t> limit;
 };
-static_assert(sizeof(Bin) == 32);
+static_assert(sizeof(Bin) == 1 << size_class::kScaleShift);
 
 // Blocks of one other cache, freed here and not yet sent to it.
 struct RemoteBucket {
@@ -51,17 +51,7 @@ struct RemoteBucket {
 inline constexpr std::size_t kRemoteBuckets = 8;
 
 struct alignas(32) ThreadCache {
-  // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
-  // order to recognise its own key.
-  std::atomic<ThreadKey> owner;
-  // Which cache this is: 0 the one in the instance's header, 1 the shared one, else the thread's index + 2. Written by
-  // each owner, always the same; read by everyone, relaxed: 0 says that a slot above 0 was never taken.
-  std::atomic<std::uint32_t> slot;
-  OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
-
-  alignas(32) Bin bins[kClasses];
-
-  std::array<OwnerCounter, kClasses> frees;    // but for those that bins[].room still counts
+  std::array<OwnerCounter, kClasses> frees;    // but for those that a bin's room still counts
   std::array<std::uint32_t, kClasses> listed;  // slabs with free or uncut blocks: pagemap index of the first, 0: none
   std::array<std::uint8_t, kClasses> next_carve;  // how many blocks to cut next time
   std::array<RemoteBucket, kRemoteBuckets> remote_buckets;
@@ -69,11 +59,21 @@ struct alignas(32) ThreadCache {
   // Blocks of this cache that other threads have freed, a stack. Pushed by CAS (release) by anyone, taken whole by the
   // owner with exchange (acquire): it sees the links that the senders wrote. Far from what the owner's fast path uses.
   std::atomic<void*> remote_frees;
-};
-static_assert(sizeof(ThreadCache) <= 4096);
 
-// The address of a bin is that of the caches plus 32 times (slot << 7 | class): see slab_word.
+  alignas(32) Bin bins[kClasses];  // those of small blocks last
+
+  // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
+  // order to recognise its own key.
+  std::atomic<ThreadKey> owner;
+  // Which cache this is: 0 the one before the instance, 1 the shared one, else the thread's index + 2. Written by each
+  // owner, always the same; read by everyone, relaxed: 0 says that a slot above 0 was never taken.
+  std::atomic<std::uint32_t> slot;
+  OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
+};
+
+// The address of a bin is a constant plus its number (slot << 7 | class, see slab_word) times its size.
 inline constexpr std::size_t kCacheStride = 4096;
 static_assert(kCacheStride == sizeof(Bin) << 7);
+static_assert(sizeof(ThreadCache) <= kCacheStride);
 
 }  // namespace berth::core

@@ -35,14 +35,14 @@ void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
                  std::atomic<std::uint64_t>& page_limit) noexcept {
   span_ = std::move(span);
   geometry_ = geometry;
-  pagemap_ = Pagemap(geometry.zeroth_entry, geometry.top);
+  pagemap_ = Pagemap(geometry.zeroth_entry, geometry.zeroth_page);
   page_limit_ = &page_limit;
   quota_bytes_.store(quota_bytes, std::memory_order_relaxed);
-  const PageNumber lowest = pagemap_.top() - kGapPages;
+  const PageNumber lowest = top_page() - kGapPages;
   buddy_.open(pagemap_, lowest);
   pagemap_.set_word(lowest, page_word::make(PageKind::Fixed, kGapPages));
   books_pages_ = pages_for(static_cast<std::size_t>(pagemap_.end_of_entries(lowest) - geometry.top));
-  page_limit.store(kGapPages + 1, std::memory_order_release);
+  page_limit.store(pagemap_.index(lowest) + std::uint64_t{1}, std::memory_order_release);
   charge(books_pages_);
 }
 

@@ -29,7 +29,8 @@ class Arena {
   struct Geometry {
     char* floor;              // lowest address of blocks
     char* top;                // pages end here, books begin
-    PageEntry* zeroth_entry;  // of the pagemap, above top and the rest of the books
+    char* zeroth_page;        // a page of the books, the one that entry 0 of the pagemap stands for
+    PageEntry* zeroth_entry;  // above all other books
     char* ceiling;            // the pagemap may grow to here
   };
 
@@ -78,6 +79,7 @@ class Arena {
 
   const Pagemap& pagemap() const noexcept { return pagemap_; }
   PageNumber lowest_page() noexcept;
+  PageNumber top_page() const noexcept { return page_number(geometry_.top); }
   char* base() const noexcept { return span_.base(); }
   std::size_t span_bytes() const noexcept { return span_.bytes(); }
   pal::Lock& lock() noexcept { return lock_; }

@@ -65,7 +65,7 @@ void Buddy::remove(PageNumber first, unsigned order, FreeState state) noexcept {
 void Buddy::put_block(PageNumber first, unsigned order, FreeState state) noexcept {
   while (order + 1 < kOrders) {
     const PageNumber buddy = first ^ block_pages(order);
-    if (buddy < lowest_ || buddy >= pagemap_.top()) break;
+    if (buddy < lowest_ || buddy >= pagemap_.zeroth_page()) break;
     if (pagemap_.word(buddy) != page_word::make(kind_of(state), order)) break;
     remove(buddy, order, state);
     first = std::min(first, buddy);
@@ -75,7 +75,7 @@ void Buddy::put_block(PageNumber first, unsigned order, FreeState state) noexcep
 }
 
 void Buddy::put(PageRun run, FreeState state) noexcept {
-  BERTH_ASSERT(run.first >= lowest_ && run.end() <= pagemap_.top());
+  BERTH_ASSERT(run.first >= lowest_ && run.end() <= pagemap_.zeroth_page());
   while (run.pages > 0) {
     // The largest block that starts here and fits.
     const auto aligned = static_cast<unsigned>(std::countr_zero(run.first));
@@ -104,7 +104,7 @@ PageRun Buddy::take(std::uint64_t pages, std::uint64_t alignment, FreeState stat
 
 // The size of the free block that starts here; 0: none does.
 std::uint64_t Buddy::free_block_at(PageNumber first) const noexcept {
-  if (first < lowest_ || first >= pagemap_.top()) return 0;
+  if (first < lowest_ || first >= pagemap_.zeroth_page()) return 0;
   const std::uint64_t word = pagemap_.word(first);
   const PageKind kind = page_word::kind(word);
   const bool free = kind == PageKind::Clean || kind == PageKind::Dirty;

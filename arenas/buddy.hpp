@@ -27,7 +27,7 @@ struct PageRun {
   PageNumber end() const noexcept { return first + pages; }
 };
 
-// Not thread-safe; the arena's lock guards it. It knows the pages between `lowest()` and the pagemap's top.
+// Not thread-safe; the arena's lock guards it. It knows the pages between `lowest()` and the pagemap's zeroth page.
 class Buddy {
  public:
   // 2^34 pages are the 64 TiB that user space has at the most.

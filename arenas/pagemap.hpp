@@ -78,15 +78,16 @@ static_assert(kind(0) == PageKind::None);
 class Pagemap {
  public:
   Pagemap() noexcept = default;
-  // Entry 0 stands for the page above top, where the books begin: it exists, and is always zero.
-  Pagemap(PageEntry* zeroth, const char* top) noexcept : zeroth_(zeroth), top_(page_number(top)) {}
+  // Entry 0 stands for a page of the books, at or above the arena's top: entries above top exist and are always zero.
+  Pagemap(PageEntry* zeroth, const char* zeroth_page) noexcept
+      : zeroth_(zeroth), zeroth_page_(page_number(zeroth_page)) {}
 
-  PageNumber top() const noexcept { return top_; }
-  std::uint32_t index(PageNumber page) const noexcept { return static_cast<std::uint32_t>(top_ - page); }
-  PageNumber page(std::uint32_t index) const noexcept { return top_ - index; }
+  PageNumber zeroth_page() const noexcept { return zeroth_page_; }
+  std::uint32_t index(PageNumber page) const noexcept { return static_cast<std::uint32_t>(zeroth_page_ - page); }
+  PageNumber page(std::uint32_t index) const noexcept { return zeroth_page_ - index; }
 
   PageEntry& at(std::uint32_t index) const noexcept { return zeroth_[index]; }
-  PageEntry& entry(PageNumber page) const noexcept { return zeroth_[top_ - page]; }
+  PageEntry& entry(PageNumber page) const noexcept { return zeroth_[zeroth_page_ - page]; }
 
   std::uint64_t word(PageNumber page) const noexcept { return entry(page).word.load(std::memory_order_relaxed); }
   void set_word(PageNumber page, std::uint64_t word) const noexcept {
@@ -95,12 +96,12 @@ class Pagemap {
 
   // The first byte above the entries of the pages from `lowest` up.
   char* end_of_entries(PageNumber lowest) const noexcept {
-    return reinterpret_cast<char*>(zeroth_ + (top_ - lowest) + 1);
+    return reinterpret_cast<char*>(zeroth_ + (zeroth_page_ - lowest) + 1);
   }
 
  private:
   PageEntry* zeroth_ = nullptr;
-  PageNumber top_ = 0;
+  PageNumber zeroth_page_ = 0;
 };
 
 }  // namespace berth::core

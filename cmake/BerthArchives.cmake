@@ -26,7 +26,7 @@ function(berth_sources)
   endforeach()
 endfunction()
 
-berth_archive(executable -fPIE -ftls-model=initial-exec)
+berth_archive(executable -fPIE -ftls-model=local-exec)
 berth_archive(module -fPIC -ftls-model=global-dynamic -DBERTH_MODULE=1)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(berth_module PRIVATE -mtls-dialect=gnu2)  # a call through a descriptor: no __tls_get_addr

@@ -20,11 +20,13 @@ void check(std::size_t span_bytes, std::uint64_t colour) {
   const Layout plan = layout::plan(base, span_bytes, colour);
   const Arena::Geometry& geometry = plan.geometry;
 
-  // base <= blocks <= top <= instance < pagemap <= ceiling == caches, all inside the span.
+  // base <= blocks <= top <= first cache < instance < pagemap <= ceiling == caches, all inside the span.
   REQUIRE(geometry.floor == base);
   REQUIRE(number(geometry.top) % pal::kPageSize == 0);
-  REQUIRE(plan.instance >= geometry.top);
-  REQUIRE(plan.instance < geometry.top + pal::kPageSize);  // Instance::page_index relies on it
+  REQUIRE(plan.instance - sizeof(ThreadCache) >= geometry.top);
+  REQUIRE(plan.instance - sizeof(ThreadCache) < geometry.top + pal::kPageSize);
+  REQUIRE(plan.instance >= geometry.zeroth_page);
+  REQUIRE(plan.instance < geometry.zeroth_page + pal::kPageSize);  // Instance::page_index relies on it
   REQUIRE(number(plan.instance) % alignof(Instance) == 0);
   REQUIRE(reinterpret_cast<char*>(geometry.zeroth_entry) == plan.instance + sizeof(Instance));
   REQUIRE(geometry.ceiling == plan.caches + kCacheStride);
@@ -32,13 +34,14 @@ void check(std::size_t span_bytes, std::uint64_t colour) {
   REQUIRE(plan.slots > Instance::kThreadSlots);
 
   // The pagemap of every page down to the floor fits.
-  const Pagemap pagemap(geometry.zeroth_entry, geometry.top);
+  const Pagemap pagemap(geometry.zeroth_entry, geometry.zeroth_page);
   REQUIRE(pagemap.end_of_entries(page_number(base)) <= geometry.ceiling);
 
   // The window covers the books as far as they exist, some pages for blocks, and nothing outside.
   REQUIRE(plan.window_low >= base);
   REQUIRE(plan.window_low < geometry.top);
-  REQUIRE(plan.window_high >= reinterpret_cast<char*>(geometry.zeroth_entry + 2));
+  REQUIRE(plan.window_high >=
+          reinterpret_cast<char*>(geometry.zeroth_entry + pagemap.index(page_number(geometry.top) - 1) + 1));
   REQUIRE(plan.window_high <= geometry.ceiling);
   REQUIRE(number(plan.window_low) % pal::kPageSize == 0);
   REQUIRE(number(plan.window_high) % pal::kPageSize == 0);

@@ -12,7 +12,7 @@ TEST_CASE("each size has the smallest class that holds it") {
     const unsigned index = size_class::of(size);
     REQUIRE(index < kClasses);
     REQUIRE(size_class::kTable[index].block_bytes >= size);
-    if (index > 0) REQUIRE(size_class::kTable[index - 1].block_bytes < size);
+    if (index + 1 < kClasses) REQUIRE(size_class::kTable[index + 1].block_bytes < size);
   }
 }
 
@@ -24,8 +24,8 @@ TEST_CASE("above 128 bytes a block is at most 12.5 % larger than the request") {
 }
 
 TEST_CASE("blocks above 8 bytes are multiples of 16") {
-  CHECK(size_class::kTable[0].block_bytes == 8);
-  for (unsigned index = 1; index < kClasses; ++index) CHECK(size_class::kTable[index].block_bytes % 16 == 0);
+  CHECK(size_class::kTable[kClasses - 1].block_bytes == 8);
+  for (unsigned index = 0; index + 1 < kClasses; ++index) CHECK(size_class::kTable[index].block_bytes % 16 == 0);
 }
 
 TEST_CASE("an aligned request has a class whose blocks are aligned") {

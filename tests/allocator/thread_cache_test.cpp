@@ -33,7 +33,7 @@ TEST_CASE("the first thread that allocates gets the first cache, and finds it ag
   berth::Instance instance("caches");
   CHECK(own_cache(inside(instance)) == nullptr);
   berth_free(instance.allocator(), berth_malloc(instance.allocator(), 10));
-  CHECK(own_cache(inside(instance)) == &inside(instance).first_cache);
+  CHECK(own_cache(inside(instance)) == &inside(instance).first_cache());
 }
 
 TEST_CASE("a living thread's cache is its own, a dead one's is inherited with its blocks") {
@@ -47,7 +47,7 @@ TEST_CASE("a living thread's cache is its own, a dead one's is inherited with it
     first = own_cache(inside(instance));
   }).join();
   REQUIRE(first != nullptr);
-  CHECK(first != &inside(instance).first_cache);
+  CHECK(first != &inside(instance).first_cache());
   const std::size_t committed = instance.statistics().committed_bytes;
 
   std::thread([&] {

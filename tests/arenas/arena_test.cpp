@@ -25,7 +25,7 @@ class ArenaOfItsOwn {
     REQUIRE(span);
     char* top = span.base() + bytes - 4 * kMiB;
     REQUIRE(span.open_window(top - 16 * kPage, top + kPage));
-    const Arena::Geometry geometry = {span.base(), top, reinterpret_cast<PageEntry*>(top), span.end()};
+    const Arena::Geometry geometry = {span.base(), top, top, reinterpret_cast<PageEntry*>(top), span.end()};
     top_ = top;
     arena->open(std::move(span), geometry, quota, limit);
   }
