@@ -15,6 +15,8 @@ constexpr std::uint32_t kSlotStep = 8;
 
 constexpr std::uint32_t kRetryEvery = 64;
 
+constexpr std::uint64_t kCachePages = kCacheStride / pal::kPageSize;
+
 bool open_slot(Instance& instance, std::uint32_t slot) noexcept {
   if (slot < instance.open_slots.load(std::memory_order_acquire)) return true;
   if (slot >= instance.slots) return false;
@@ -54,8 +56,8 @@ ThreadCache* claim_cache(Instance& instance) noexcept {
     ThreadCache& first = instance.first_cache();
     const ThreadKey owner = first.owner.load(std::memory_order_acquire);
     if (is_dead(owner) && take(first, owner, key)) return &first;
-    // The page that a cache lies in is charged when it is first taken.
-    if (!open_slot(instance, slot) || !instance.arena.charge_books(1)) return nullptr;
+    // The pages that a cache lies in are charged when it is first taken.
+    if (!open_slot(instance, slot) || !instance.arena.charge_books(kCachePages)) return nullptr;
   }
   ThreadCache& cache = instance.cache(slot);
   const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
@@ -81,7 +83,7 @@ ThreadCache* obtain_cache(Instance& instance) noexcept {
 ThreadCache* shared_cache(Instance& instance) noexcept {
   if (!open_slot(instance, Instance::kSharedSlot)) return nullptr;
   ThreadCache& cache = instance.cache(Instance::kSharedSlot);
-  if (cache.slot.load(std::memory_order_relaxed) == 0 && !instance.arena.charge_books(1)) return nullptr;
+  if (cache.slot.load(std::memory_order_relaxed) == 0 && !instance.arena.charge_books(kCachePages)) return nullptr;
   cache.slot.store(Instance::kSharedSlot, std::memory_order_relaxed);
   // relaxed: only for those who look for dead owners.
   cache.owner.store(kEverybody, std::memory_order_relaxed);

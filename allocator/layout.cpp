@@ -15,9 +15,9 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLine = 64;
 // An instance begins in any line of its page but the first ones and the last: the bins of the smallest blocks before
 // it, and the two lines that every operation reads, lie in the same page.
-constexpr std::size_t kFirstLine = 512;
-constexpr std::size_t kLineColours = 55;
-static_assert(sizeof(ThreadCache) - offsetof(ThreadCache, bins[kClasses - 12]) <= kFirstLine);
+constexpr std::size_t kFirstLine = 1024;
+constexpr std::size_t kLineColours = 33;
+static_assert(sizeof(ThreadCache) - offsetof(ThreadCache, bins[kClasses - 15]) <= kFirstLine);
 static_assert(kFirstLine + (kLineColours + 1) * kLine <= pal::kPageSize);
 constexpr std::size_t kPageColours = 64;
 constexpr std::size_t kFirstPages = std::size_t{256} << 10;  // for blocks, accessible at birth

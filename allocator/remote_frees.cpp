@@ -25,7 +25,7 @@ void send(Instance& instance, RemoteBucket& bucket) noexcept {
 }  // namespace
 
 void add(Instance& instance, ThreadCache& cache, std::uint32_t owner_slot, unsigned size_class, void* block) noexcept {
-  cache.frees[size_class].add(1);
+  cache.bins[size_class].frees.add(1);
   cache.remote_deallocations.add(1);
   RemoteBucket& bucket = cache.remote_buckets[owner_slot % kRemoteBuckets];
   if (bucket.slot != owner_slot) send(instance, bucket);

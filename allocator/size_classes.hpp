@@ -32,7 +32,7 @@ struct Class {
   std::uint64_t reciprocal;      // ceil(2^40 / block_bytes): offset / block_bytes without a division
 };
 
-inline constexpr unsigned kScaleShift = 5;         // a class times 32 is where its bin lies in a cache
+inline constexpr unsigned kScaleShift = 6;         // a class times 64 is where its bin lies in a cache
 inline constexpr std::uint32_t kMinSlabPages = 4;  // a slab's record lies in the pagemap entries of four pages
 inline constexpr std::uint32_t kMaxSlabPages = 64;
 

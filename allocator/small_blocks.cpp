@@ -40,13 +40,13 @@ void set_words(Instance& instance, PageNumber first, std::uint32_t pages, std::u
 }
 
 void list(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
-  const std::uint32_t next = cache.listed[size_class];
+  const std::uint32_t next = cache.bins[size_class].listed;
   slab_at(instance, index).set_links({next, 0});
   if (next != 0) {
     Slab other = slab_at(instance, next);
     other.set_links({other.links().next, index});
   }
-  cache.listed[size_class] = index;
+  cache.bins[size_class].listed = index;
 }
 
 void unlist(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
@@ -59,7 +59,7 @@ void unlist(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
     Slab other = slab_at(instance, links.previous);
     other.set_links({links.next, other.links().previous});
   } else {
-    cache.listed[size_class] = links.next;
+    cache.bins[size_class].listed = links.next;
   }
 }
 
@@ -107,8 +107,8 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
       std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kFirstCarveBytes / kind.block_bytes), 1, kFirstCarve);
   const auto most =
       std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kMaxCarveBytes / kind.block_bytes), first, kMaxCarve);
-  const std::uint32_t batch = std::max<std::uint32_t>(cache.next_carve[size_class], first);
-  cache.next_carve[size_class] = static_cast<std::uint8_t>(std::min(batch * 2, most));
+  const std::uint32_t batch = std::max(cache.bins[size_class].next_carve, first);
+  cache.bins[size_class].next_carve = std::min(batch * 2, most);
 
   const std::uint32_t count = std::min<std::uint32_t>(batch, kind.blocks - counts.carved);
   char* start = start_of(instance, index);
@@ -126,13 +126,8 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   return head;
 }
 
-// What `frees` does not count yet.
-std::uint32_t uncounted_frees(const Bin& bin) noexcept {
-  return bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed);
-}
-
-void count_frees(ThreadCache& cache, Bin& bin, unsigned size_class) noexcept {
-  cache.frees[size_class].add(uncounted_frees(bin));
+void count_frees(Bin& bin, unsigned size_class) noexcept {
+  bin.frees.add(bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed));
   bin.limit.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
   bin.room.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
 }
@@ -151,7 +146,7 @@ bool swap(ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   if (bin.free_list == nullptr) return false;
   bin.allocate_list = std::exchange(bin.free_list, nullptr);
-  count_frees(cache, bin, size_class);
+  count_frees(bin, size_class);
   return true;
 }
 
@@ -160,9 +155,9 @@ bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcep
   BERTH_ASSERT(bin.allocate_list == nullptr);
   if (swap(cache, size_class)) return true;
   if (cache.remote_frees.load(std::memory_order_relaxed) != nullptr) drain_remote_frees(instance, cache);
-  if (cache.listed[size_class] == 0 && !add_slab(instance, cache, size_class)) return false;
+  if (cache.bins[size_class].listed == 0 && !add_slab(instance, cache, size_class)) return false;
 
-  const std::uint32_t index = cache.listed[size_class];
+  const std::uint32_t index = cache.bins[size_class].listed;
   Slab slab = slab_at(instance, index);
   Slab::Counts counts = slab.counts();
   if (counts.free > 0) {
@@ -186,7 +181,7 @@ void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noex
   Bin& bin = cache.bins[size_class];
   // A bin that was never used has no room at all, and room for its first block from here on.
   const bool first_use = bin.limit.load(std::memory_order_relaxed) == 0;
-  count_frees(cache, bin, size_class);
+  count_frees(bin, size_class);
   if (!first_use) return_list(instance, cache, std::exchange(bin.free_list, nullptr));
 }
 
@@ -204,7 +199,7 @@ void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcep
   }
   slab.set_counts(counts);
   // An empty slab goes, unless it is the only one that this class can allocate from.
-  if (counts.free == counts.carved && (cache.listed[size_class] != index || slab.links().next != 0)) {
+  if (counts.free == counts.carved && (cache.bins[size_class].listed != index || slab.links().next != 0)) {
     remove_slab(instance, cache, size_class, index);
   }
 }
@@ -218,16 +213,16 @@ void empty(Instance& instance, ThreadCache& cache) noexcept {
   drain_remote_frees(instance, cache);
   for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
     Bin& bin = cache.bins[size_class];
-    if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(cache, bin, size_class);
+    if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(bin, size_class);
     return_list(instance, cache, std::exchange(bin.free_list, nullptr));
     return_list(instance, cache, std::exchange(bin.allocate_list, nullptr));
-    for (std::uint32_t index = cache.listed[size_class]; index != 0;) {
+    for (std::uint32_t index = cache.bins[size_class].listed; index != 0;) {
       const std::uint32_t next = slab_at(instance, index).links().next;
       const Slab::Counts counts = slab_at(instance, index).counts();
       if (counts.free == counts.carved) remove_slab(instance, cache, size_class, index);
       index = next;
     }
-    cache.next_carve[size_class] = 0;
+    cache.bins[size_class].next_carve = 0;
   }
 }
 

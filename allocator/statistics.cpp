@@ -29,13 +29,11 @@ Statistics collect_statistics(Instance& instance) noexcept {
     for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
       const Bin& bin = cache.bins[size_class];
       const std::uint64_t allocations = bin.allocations.get();
-      const std::uint32_t uncounted =
-          bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed);
-      const std::uint64_t frees = cache.frees[size_class].get() + uncounted;
+      const std::uint64_t deallocations = bin.deallocations();
       sums.allocations += allocations;
-      sums.deallocations += frees;
+      sums.deallocations += deallocations;
       // A cache may have freed more than it allocated; the sum over all caches is what was left. It wraps in between.
-      sums.live_bytes += (allocations - frees) * size_class::kTable[size_class].block_bytes;
+      sums.live_bytes += (allocations - deallocations) * size_class::kTable[size_class].block_bytes;
     }
   }
   sums.live_blocks = sums.allocations - sums.deallocations;

@@ -26,8 +26,8 @@ class OwnerCounter {
   std::atomic<std::uint64_t> value_{0};
 };
 
-// One size class of a cache. Two lists, so that a pop does not wait for the push before it: frees go to one,
-// allocations come from the other, and they are swapped when the latter is empty.
+// One size class of a cache, in one line. Two lists, so that a pop does not wait for the push before it: frees go to
+// one, allocations come from the other, and they are swapped when the latter is empty.
 struct Bin {
   void* allocate_list;
   void* free_list;
@@ -36,6 +36,14 @@ struct Bin {
   // not count yet. Written by the owner, read by statistics, relaxed.
   std::atomic<std::uint32_t> room;
   std::atomic<std::uint32_t> limit;
+  OwnerCounter frees;        // but for those that room still counts
+  std::uint32_t listed;      // slabs with free or uncut blocks: pagemap index of the first, 0: none
+  std::uint32_t next_carve;  // how many blocks to cut next time
+  std::uint64_t unused[2];
+
+  std::uint64_t deallocations() const noexcept {
+    return frees.get() + (limit.load(std::memory_order_relaxed) - room.load(std::memory_order_relaxed));
+  }
 };
 static_assert(sizeof(Bin) == 1 << size_class::kScaleShift);
 
@@ -51,9 +59,6 @@ struct RemoteBucket {
 inline constexpr std::size_t kRemoteBuckets = 8;
 
 struct alignas(32) ThreadCache {
-  std::array<OwnerCounter, kClasses> frees;    // but for those that a bin's room still counts
-  std::array<std::uint32_t, kClasses> listed;  // slabs with free or uncut blocks: pagemap index of the first, 0: none
-  std::array<std::uint8_t, kClasses> next_carve;  // how many blocks to cut next time
   std::array<RemoteBucket, kRemoteBuckets> remote_buckets;
 
   // Blocks of this cache that other threads have freed, a stack. Pushed by CAS (release) by anyone, taken whole by the
@@ -72,7 +77,7 @@ struct alignas(32) ThreadCache {
 };
 
 // The address of a bin is a constant plus its number (slot << 7 | class, see slab_word) times its size.
-inline constexpr std::size_t kCacheStride = 4096;
+inline constexpr std::size_t kCacheStride = 8192;
 static_assert(kCacheStride == sizeof(Bin) << 7);
 static_assert(sizeof(ThreadCache) <= kCacheStride);
 
