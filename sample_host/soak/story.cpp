@@ -193,12 +193,13 @@ void Story::unload_with_newborn_inside(Slot& slot, const work_bytes& input) {
   berth_instance* const instance = slot.loaded.instance();
   berth::UnloadReport report;
   if (!close(slot, milliseconds(0), report)) {
-    berth::Error error;
-    auto* stop = slot.loaded.symbol<void()>("stop", error);
-    if (stop == nullptr) fail(slot, "was refused, and " + error.text());
-    note("stop", slot);
-    stop();
-    if (!close(slot, kPatience, report)) fail(slot, "does not leave, though it was stopped");
+    // A thread that could not be asked counts as inside for a moment; so one without stop() is given time alone.
+    berth::Error none;
+    if (auto* stop = slot.loaded.symbol<void()>("stop", none)) {
+      note("stop", slot);
+      stop();
+    }
+    if (!close(slot, kPatience, report)) fail(slot, "does not leave: " + refusal_);
   }
   newborn.end();
   if (report.outcome == Outcome::Zombie) {
@@ -236,6 +237,7 @@ bool Story::close(Slot& slot, milliseconds timeout, berth::UnloadReport& report)
   report = timeout.count() == 0 ? scene_.host().unload(std::move(slot.loaded), error)
                                 : scene_.host().unload(std::move(slot.loaded), timeout, error);
   if (error) {
+    refusal_ = error.text();
     note("unload", slot, berth::cause_name(error.why()));
     switch (error.why()) {
       case berth::Cause::Held: scene_.counts().add(Count::RefusedHeld); break;

@@ -65,6 +65,7 @@ class Story {
   bool opening_;
   EventRing& events_;
   Random random_;
+  std::string refusal_;  // the last one's words
 };
 
 }  // namespace sample_host
