@@ -26,8 +26,11 @@ Progress::Progress(std::size_t total, const char* unit, InLogs in_logs)
       next_line_(start_ + kBetweenLines),
       on_terminal_(isatty(STDERR_FILENO) != 0) {}
 
-Progress::~Progress() {
+Progress::~Progress() { clear(); }
+
+void Progress::clear() {
   if (drawn_) std::fputs("\r\033[K", stderr);
+  drawn_ = false;
 }
 
 // "12 %, 120 of 1,000 calls, 240 a second, 3.7 s left"

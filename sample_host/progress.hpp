@@ -21,6 +21,8 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   void show(std::size_t done);
+  // Takes the bar away, before something else is printed.
+  void clear();
 
  private:
   using Clock = std::chrono::steady_clock;

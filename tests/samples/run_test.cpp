@@ -177,7 +177,12 @@ TEST_CASE("a progress bar shows on a terminal, for what takes longer than a seco
 TEST_CASE("help tells a newcomer what to type") {
   const Outcome general = run_sample_host({"--help"});
   CHECK(general.status == 0);
-  CHECK(contains(general.out, "sample_host run"));
+  for (const char* part : {"sample_host demo", "run", "soak", "compare"}) CHECK(contains(general.out, part));
+  for (const char* subcommand : {"demo", "soak", "compare"}) {
+    const Outcome help = run_sample_host({subcommand, "--help"});
+    CHECK(help.status == 0);
+    CHECK(contains(help.out, "Exit status"));
+  }
   const Outcome run = run_sample_host({"run", "--help"});
   CHECK(run.status == 0);
   for (const char* part : {"Examples:", "--lua", "--csv", "--sql", "--xml", "--threads", "--json", "Exit status"}) {
