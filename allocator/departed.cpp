@@ -284,4 +284,11 @@ bool describe(const void* address, Text& text, const char* prefix) noexcept {
 
 pal::Lock& lock() noexcept { return guard; }
 
+bool holds(const Reservation& span) noexcept {
+  for (std::uint64_t i = 0; i < kept; ++i) {
+    if (spans[(oldest + i) % kCapacity].base == span.base) return true;
+  }
+  return false;
+}
+
 }  // namespace berth::core::departed

@@ -39,7 +39,8 @@ void remember_code(const void* base, std::size_t bytes, const char* name) noexce
 // address itself. [signal-safe]
 bool describe(const void* address, Text& text, const char* prefix) noexcept;
 
-// For the fork handlers.
+// For the fork handlers; the second under the first: whether a span lies in the quarantine.
 pal::Lock& lock() noexcept;
+bool holds(const Reservation& span) noexcept;
 
 }  // namespace berth::core::departed

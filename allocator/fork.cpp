@@ -4,7 +4,8 @@
 // Before the fork every lock is taken, so that what it guards is whole; this is the one exception to law 5's "no lock
 // while another is held": the registry's first, then instance by instance in the order of lines (each as written in
 // instance.hpp), then the leaves. What no lock guards are the caches of other threads, which the fork may cut in
-// mid-change: in the child nobody takes them over. So it loses the free blocks that they held, and nothing else.
+// mid-change: in the child nobody takes them over. So it loses the free blocks that they held, and nothing else. What a
+// thread had reserved for an instance that it was creating or destroying goes back in the child.
 #include "allocator/fork.hpp"
 
 #include <atomic>
@@ -82,21 +83,29 @@ void parent() noexcept {
   if (!ended.load()) give_back();
 }
 
+// An instance lives in it, or the quarantine keeps it.
+bool is_owned(const Reservation& range) noexcept {
+  return registry::find(range.base).handle != InstanceHandle::None || departed::holds(range);
+}
+
 void child() noexcept {
   // The child's only thread holds every lock itself; the others that may have waited in prepare are not here.
   executing.store(0, std::memory_order_relaxed);
   forking.store(false, std::memory_order_relaxed);
+  registry::release_all(held, [](Instance& instance) {
+    abandon_caches_of_others(instance);
+    unlock_instance(instance);
+  });
+  registry::forget_others();
+  ledger::release_orphans(is_owned);
   log::lock().unlock();
   ledger::lock().unlock();
   departed::lock().unlock();
   thread_identity::only_this_thread_is_left();
   thread_identity::lock().unlock();
-  registry::release_all(held, [](Instance& instance) {
-    abandon_caches_of_others(instance);
-    unlock_instance(instance);
-  });
-  registry::drop_pins();
   registry::lock().unlock();
+  Arena::forget_committed();
+  registry::for_each([](Instance& instance, void*) { instance.arena.count_committed(); }, nullptr);
 }
 
 // As early as can be: handlers run their prepare in the reverse order of registration, so those of the program, which

@@ -125,6 +125,24 @@ void unlink(std::uint32_t number) noexcept {
   }
 }
 
+bool linked(std::uint32_t number) noexcept {
+  const std::size_t granule = granules_of(lines[number]).first;
+  std::uint32_t other = granules[granule].load(std::memory_order_relaxed);
+  while (other != 0 && other != number) {
+    std::atomic<std::uint32_t>* next = link_in(lines[other], granule);
+    other = next != nullptr ? next->load(std::memory_order_relaxed) : 0;
+  }
+  return other == number;
+}
+
+void free_line(std::uint32_t number) noexcept {
+  Line& line = lines[number];
+  const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed));
+  line.word.store(make_word(generation, State::Free), std::memory_order_release);
+  line.next_free = first_free;
+  first_free = number;
+}
+
 void write_name(Line& line, const char* name) noexcept {
   char text[kNameBytes] = {};
   std::strncpy(text, name != nullptr && name[0] != '\0' ? name : "unnamed", kNameBytes - 1);
@@ -228,11 +246,7 @@ Instance* retire(InstanceHandle handle, std::uint32_t& number) noexcept {
 
 void vacate(std::uint32_t number) noexcept {
   const pal::LockGuard held(guard);
-  Line& line = lines[number];
-  const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed));
-  line.word.store(make_word(generation, State::Free), std::memory_order_release);
-  line.next_free = first_free;
-  first_free = number;
+  free_line(number);
 }
 
 Instance* resolve(InstanceHandle handle) noexcept {
@@ -330,10 +344,16 @@ void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcep
 
 pal::Lock& lock() noexcept { return guard; }
 
-void drop_pins() noexcept {
+void forget_others() noexcept {
   for (std::uint32_t number = 1; number < used_lines; ++number) {
-    const std::uint64_t word = lines[number].word.load(std::memory_order_relaxed);
-    lines[number].word.store(word & ~kPinMask, std::memory_order_relaxed);
+    const std::uint64_t word = lines[number].word.load(std::memory_order_relaxed) & ~kPinMask;
+    lines[number].word.store(word, std::memory_order_relaxed);
+    if (state_of(word) == State::Free || state_of(word) == State::Live) continue;
+    if (state_of(word) == State::Dying && linked(number)) {
+      unlink(number);
+      live.fetch_sub(1, std::memory_order_relaxed);
+    }
+    free_line(number);
   }
 }
 

@@ -92,8 +92,9 @@ pal::Lock& lock() noexcept;
 void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept;
 void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept;
 
-// In a forked child: pins of threads that do not exist any more are void.
-void drop_pins() noexcept;
+// In a forked child, under lock(): pins of threads that do not exist any more are void, and so are lines of instances
+// that such a thread was creating or destroying.
+void forget_others() noexcept;
 
 }  // namespace registry
 

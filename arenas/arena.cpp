@@ -51,6 +51,12 @@ Span Arena::close() noexcept {
   return std::move(span_);
 }
 
+void Arena::forget_committed() noexcept { committed_by_all.store(0, std::memory_order_relaxed); }
+
+void Arena::count_committed() const noexcept {
+  committed_by_all.fetch_add(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
+}
+
 Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) noexcept {
   const pal::LockGuard held(lock_);
   bool zero = false;

@@ -74,6 +74,10 @@ class Arena {
   bool make_accessible(char* low, char* high) noexcept;
   bool charge_books(std::uint64_t pages) noexcept;
 
+  // For the fork handlers, in the child: what the process has committed is what its arenas count, one by one from zero.
+  static void forget_committed() noexcept;
+  void count_committed() const noexcept;
+
   void set_quota(std::size_t bytes) noexcept;
   Counts counts() const noexcept;
 

@@ -97,9 +97,9 @@ Release release(const Reservation& reservation) noexcept {
   return give_back(reservation.line) ? Release::Done : Release::Deferred;
 }
 
-void release_of(std::uint64_t owner) noexcept {
+void release_orphans(bool (*is_owned)(const Reservation&)) noexcept {
   for (std::uint32_t line = 0; line < used_lines; ++line) {
-    if (lines[line].state == State::Reserved && lines[line].owner == owner) give_back(line);
+    if (lines[line].state == State::Reserved && !is_owned({lines[line].base, lines[line].bytes, line})) give_back(line);
   }
 }
 

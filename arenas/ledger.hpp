@@ -50,9 +50,9 @@ void retry_deferred() noexcept;
 // removed the fork handlers already.
 void release_everything() noexcept;
 
-// For the fork handlers, under lock(), in the child: gives back what an instance reserved whose creation or destruction
-// the fork has cut off.
-void release_of(std::uint64_t owner) noexcept;
+// For the fork handlers, under lock(), in the child: gives back each reserved range that `is_owned` denies, because the
+// fork cut off the creation or the release that it belonged to.
+void release_orphans(bool (*is_owned)(const Reservation&)) noexcept;
 
 LedgerTotals totals() noexcept;
 

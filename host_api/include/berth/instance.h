@@ -7,7 +7,12 @@
  * defaults; a larger one is accepted if the unknown tail is zero, else BERTH_ERR_UNSUPPORTED; one below version 1, or
  * above 4 KiB, is BERTH_ERR_INVALID_ARGUMENT. Structs that are filled are filled up to the caller's size. Zero in any
  * option means its default. A host orders the destruction of an instance after every use of it; a call with a destroyed
- * instance is answered with BERTH_ERR_NOT_FOUND, never with a crash. Sizes are in bytes. Nothing throws. */
+ * instance is answered with BERTH_ERR_NOT_FOUND, never with a crash. Sizes are in bytes. Nothing throws.
+ *
+ * The library may sit in a module instead of in its host, linked statically, its symbols hidden: then it is a copy of
+ * its own, and the module is what these comments call the host. It need not destroy its instances. When the module is
+ * unloaded, by any thread, all that this copy holds is released after the last destructor of the module; threads that
+ * have used it may live on, but none may be inside. Process exit releases nothing, because threads may still run. */
 #ifndef BERTH_INSTANCE_H
 #define BERTH_INSTANCE_H
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Process exit is not an unload (law 9): programs that return from main while threads are inside Berth end with
+// success. BERTH_EXITS sets how often each does (1000 for the whole proof).
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "instance/fixtures.hpp"
+#include "module_file.hpp"
+#include "support/catch.hpp"
+
+using namespace embedded;
+
+namespace {
+
+std::size_t exits() {
+  const char* given = std::getenv("BERTH_EXITS");
+  return given != nullptr ? std::strtoul(given, nullptr, 10) : fixtures::kSanitized ? 5 : 30;
+}
+
+// The status with which a program ended, as waitpid tells it.
+int run(const char* program, const char* argument) {
+  char* const arguments[] = {const_cast<char*>(program), const_cast<char*>(argument), nullptr};
+  pid_t child = 0;
+  if (::posix_spawn(&child, program, nullptr, nullptr, arguments, environ) != 0) return -1;
+  int status = -1;
+  return ::waitpid(child, &status, 0) == child ? status : -1;
+}
+
+void always_ends_well(const char* program, const char* argument) {
+  for (std::size_t i = 0; i < exits(); ++i) {
+    const int status = run(program, argument);
+    CAPTURE(program, argument, i, status);
+    REQUIRE(status == 0);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a program that embeds Berth ends while threads allocate", "[module][exit]") {
+  always_ends_well(BERTH_EXIT_PROGRAM, nullptr);
+}
+
+TEST_CASE("so does one with a module loaded that embeds its own", "[module][exit]") {
+  for (const std::string& path : modules(BERTH_LINKED_MODULES)) always_ends_well(BERTH_EXIT_PROGRAM, path.c_str());
+}
+
+TEST_CASE("so does one that is linked with such a module", "[module][exit]") {
+  always_ends_well(BERTH_EXIT_PROGRAM_LINKED, nullptr);
+}
