@@ -28,14 +28,6 @@ std::string targets_of(const Results& results, const Row& row) {
   return text;
 }
 
-std::vector<std::string_view> present_columns(const Results& results) {
-  std::vector<std::string_view> present;
-  for (const Column& column : columns()) {
-    if (results.peers.contains(column.name)) present.push_back(column.name);
-  }
-  return present;
-}
-
 std::vector<Line> lines_of(const Results& results) {
   const std::vector<std::string_view> present = present_columns(results);
   Line head{"case"};
@@ -44,8 +36,7 @@ std::vector<Line> lines_of(const Results& results) {
   std::vector<Line> lines{head};
   for (const Row& row : rows()) {
     if (!results.cells.contains(row.name)) continue;
-    Line line{std::string(row.name.substr(0, 1)) + "  " + std::string(row.title)};
-    if (!row.unit.empty()) line[0] += ", " + std::string(row.unit);
+    Line line{title_of(row)};
     for (const std::string_view column : present) {
       const auto value = results.value(row.name, column);
       line.push_back(value ? show(*value) : "-");
@@ -57,6 +48,21 @@ std::vector<Line> lines_of(const Results& results) {
 }
 
 }  // namespace
+
+std::vector<std::string_view> present_columns(const Results& results) {
+  std::vector<std::string_view> present;
+  for (const Column& column : columns()) {
+    if (results.peers.contains(column.name)) present.push_back(column.name);
+  }
+  return present;
+}
+
+std::string title_of(const Row& row) {
+  std::string title(row.name.substr(0, 1));
+  title.append("  ").append(row.title);
+  if (!row.unit.empty()) title.append(", ").append(row.unit);
+  return title;
+}
 
 void print_machine(const Results& results, std::ostream& out) {
   const Machine& machine = results.machine;
