@@ -64,8 +64,9 @@ struct alignas(32) ThreadCache {
   // Blocks of this cache that other threads have freed, a stack. Pushed by CAS (release) by anyone, taken whole by the
   // owner with exchange (acquire): it sees the links that the senders wrote. Far from what the owner's fast path uses.
   std::atomic<void*> remote_frees;
+  std::uint64_t unused_before_bins[3];  // a bin begins where a line does, or in its middle
 
-  alignas(32) Bin bins[kClasses];  // those of small blocks last
+  Bin bins[kClasses];  // those of small blocks last
 
   // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
   // order to recognise its own key.
@@ -74,7 +75,9 @@ struct alignas(32) ThreadCache {
   // owner, always the same; read by everyone, relaxed: 0 says that a slot above 0 was never taken.
   std::atomic<std::uint32_t> slot;
   OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
+  std::uint64_t unused_behind;
 };
+static_assert(offsetof(ThreadCache, bins) % 32 == 0 && offsetof(ThreadCache, unused_behind) % 32 == 24);
 
 // The address of a bin is a constant plus its number (slot << 7 | class, see slab_word) times its size.
 inline constexpr std::size_t kCacheStride = 8192;

@@ -19,6 +19,6 @@ extern "C" void __tsan_release(void*);
 #define BERTH_TSAN_ACQUIRE(address) __tsan_acquire(address)
 #define BERTH_TSAN_RELEASE(address) __tsan_release(address)
 #else
-#define BERTH_TSAN_ACQUIRE(address) static_cast<void>(sizeof(address))
-#define BERTH_TSAN_RELEASE(address) static_cast<void>(sizeof(address))
+#define BERTH_TSAN_ACQUIRE(address) static_cast<void>(0)
+#define BERTH_TSAN_RELEASE(address) static_cast<void>(0)
 #endif
