@@ -45,7 +45,7 @@ void last() {
 }
 
 // The name sorts before those of destructor(1) and later. No linker drops entries of .fini_array.
-__attribute__((section(".fini_array.00000"), used)) void (*const last_entry)() = last;
+__attribute__((section(".fini_array.00000"), used)) void (*const kLastEntry)() = last;
 
 }  // namespace
 
