@@ -66,8 +66,10 @@ inline void deallocate(Instance& instance, void* block, const char* operation, c
   const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   // Zero above the slot if the slab is this thread's: what is left is slot << 7 | class, the number of the bin.
   const std::uint64_t bin_number = word ^ thread_key;
-  Bin* bin = &instance.first_bin(bin_number);
-  if (bin_number >= 1u << slab_word::kClassBits) [[unlikely]] {
+  Bin* bin = nullptr;
+  if (bin_number < 1u << slab_word::kClassBits) [[likely]] {
+    bin = &instance.first_bin(bin_number);
+  } else {
     if (bin_number >= std::uint64_t{1} << kThreadKeyShift) [[unlikely]]
       return deallocate_slow(instance, block, operation, caller, size);
     bin = &instance.bin(bin_number);
