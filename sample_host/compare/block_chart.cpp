@@ -18,7 +18,7 @@ std::string line(const char* title, const Curve& curve, std::size_t lowest, std:
   for (std::size_t column = 0; column < width; column++) {
     const std::size_t at = width > 1 ? column * (curve.size() - 1) / (width - 1) : curve.size() - 1;
     const std::size_t range = std::max<std::size_t>(highest - lowest, 1);
-    text += kBlocks[(curve[at] - lowest) * (kBlocks.size() - 1) / range];
+    text += kBlocks[((curve[at] - lowest) * (kBlocks.size() - 1) + range / 2) / range];  // the nearest
   }
   const std::ptrdiff_t growth = std::max<std::ptrdiff_t>(Comparison::growth(curve), 0);
   return text + "  " + bytes_text(curve.front()) + " -> " + bytes_text(curve.back()) + ", grown by " +

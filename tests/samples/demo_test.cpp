@@ -3,6 +3,7 @@
 //
 // `sample_host demo`: one screen that has what it is to show.
 #include <algorithm>
+#include <array>
 #include <sstream>
 #include <string>
 
@@ -27,6 +28,20 @@ std::string line_with(const std::string& text, const std::string& start) {
   return {};
 }
 
+// The height of the last block character of a line, 0 ... 7; -1 without one.
+int last_level(const std::string& line) {
+  int level = -1;
+  std::size_t last = 0;
+  constexpr std::array kBlocks{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+  for (std::size_t i = 0; i < kBlocks.size(); i++) {
+    const std::size_t at = line.rfind(kBlocks[i]);
+    if (at == std::string::npos || at < last) continue;
+    last = at;
+    level = static_cast<int>(i);
+  }
+  return level;
+}
+
 }  // namespace
 
 TEST_CASE("the demo shows everything on one screen") {
@@ -48,9 +63,7 @@ TEST_CASE("the demo shows everything on one screen") {
     CHECK_FALSE(line_with(outcome.out, plugin).empty());
   }
   CHECK(contains(line_with(outcome.out, "leaky "), " blocks "));
-  CHECK(contains(line_with(outcome.out, "C library"), "▁"));
-  CHECK(contains(line_with(outcome.out, "C library"), "█"));
-  CHECK_FALSE(contains(line_with(outcome.out, "Berth  "), "█"));
+  CHECK(last_level(line_with(outcome.out, "C library")) >= last_level(line_with(outcome.out, "Berth  ")) + 4);
   CHECK(contains(outcome.out, "plugin \"frees its input\""));
   CHECK(contains(outcome.out, "plugin \"index\""));
   CHECK(contains(outcome.out, "VERDICT: everything went back"));

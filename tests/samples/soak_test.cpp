@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "program.hpp"
+#include "sanitizer.hpp"
 #include "support/catch.hpp"
 #include "support/seed.hpp"
 
@@ -79,12 +80,12 @@ TEST_CASE("an instance that is kept fails the soak") {
 }
 
 TEST_CASE("address space that no ledger knows fails the soak") {
-  const Json record = soak({"--cycles", "50", "--leak-one", "mapping"}, 1);
-  if (record["memory_judged"] == true) {
-    CHECK(has_fault(record, "address space: "));
-  } else {
-    WARN("a sanitizer maps memory as it likes: not tested");
+  if (sample_host::kWithSanitizer) {
+    WARN("a sanitizer maps memory as it likes, so that a soak does not judge it: not tested");
+    return;
   }
+  const Json record = soak({"--cycles", "50", "--leak-one", "mapping"}, 1);
+  CHECK(has_fault(record, "address space: "));
 }
 
 TEST_CASE("what a soak has not seen fails it") {
