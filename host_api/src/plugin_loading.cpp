@@ -16,6 +16,7 @@
 #include "berth/plugin.h"
 #include "instance_creation.hpp"
 #include "plugin_call.hpp"
+#include "private_copy.hpp"
 #include "teardown.hpp"
 
 namespace berth::detail {
@@ -95,6 +96,32 @@ void attach(PluginState& plugin) {
   plugin.attached = true;
 }
 
+void make_copy(const PluginState& plugin, const LoadOptions& options, PrivateCopy& copy) {
+  if (options.global_symbols) {
+    fail(plugin, BERTH_ERR_INVALID_ARGUMENT,
+         "private_copy and global_symbols exclude each other: another copy would be bound to this one's symbols");
+  }
+  std::string failure;
+  if (!copy.make(plugin.path, failure)) fail(plugin, BERTH_ERR_LOAD, "no private copy: " + failure);
+}
+
+// Opens the plugin's file, or the copy where one was made, which then has served.
+void open_module(PluginState& plugin, PrivateCopy& copy, bool global_symbols) {
+  const bool is_copy = !copy.path().empty();
+  const std::filesystem::path file = is_copy ? copy.path() : plugin.path;
+  std::string failure;
+  const bool open = plugin.module.open(file, global_symbols, failure);
+  copy.remove();
+  if (!open) {
+    if (!copy.elsewhere().empty()) failure += " (a private copy could not be made " + copy.elsewhere() + ")";
+    fail(plugin, BERTH_ERR_LOAD, failure);
+  }
+  // A new module has the name that it was opened by; one that is another's already keeps the first.
+  if (is_copy && plugin.module.identity().name != file) {
+    fail(plugin, BERTH_ERR_LOAD, "the loader took its private copy for " + plugin.module.identity().name);
+  }
+}
+
 // Runs the steps; if one throws, closes and destroys what there is by then.
 template <typename Steps>
 void undo_on_failure(const std::shared_ptr<PluginState>& plugin, Steps steps) {
@@ -135,14 +162,20 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (!error) plugin->path = absolute;
-  claim_file(*plugin, *file);
-  if (is_loaded(plugin->path)) fail(*plugin, BERTH_ERR_BUSY, "it is loaded in this process already, by no Host");
+  PrivateCopy copy;
+  if (options.private_copy) {
+    make_copy(*plugin, options, copy);  // a file that nobody else knows needs no claim
+  } else {
+    claim_file(*plugin, *file);
+  }
+  if (is_loaded(options.private_copy ? copy.path() : plugin->path)) {
+    fail(*plugin, BERTH_ERR_BUSY, "it is loaded in this process already, by no Host");
+  }
 
   create_instance(*plugin, options);
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
-    std::string failure;
-    if (!plugin->module.open(plugin->path, options.global_symbols, failure)) fail(*plugin, BERTH_ERR_LOAD, failure);
+    open_module(*plugin, copy, options.global_symbols);
     check_plugin_info(*plugin, options, true);
     attach(*plugin);
   });
@@ -159,6 +192,9 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
   if (!identity) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT,
          "the handle is NULL, the program itself, or a module that the loader does not list (dlmopen)");
+  }
+  if (options.private_copy) {
+    fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "private_copy is set, but the module that is adopted is open already");
   }
   // A file that was deleted since is known by where it is mapped.
   claim_file(*plugin, identify_file(plugin->path).value_or(FileIdentity{~std::uint64_t{0}, identity->base}));

@@ -67,6 +67,12 @@ struct LoadOptions {
   void* user_data = nullptr;
   bool require_plugin_info = false;  // refuse a module that does not export berth_plugin with our ABI
   bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL
+  // Load a copy of the file, so that it is a module of its own, with statics of its own, however often the file is
+  // loaded. The copy lies beside the file for as long as opening takes, in the folder for temporary files if that
+  // folder cannot be written: then libraries that the plugin looks for beside itself must be loaded already.
+  // Dependencies are not copied, and what the process shares by name stays shared: GNU_UNIQUE symbols, and those of the
+  // same file loaded with global_symbols. INVALID_ARGUMENT with global_symbols, and for adopt().
+  bool private_copy = false;
 };
 
 class Host;
@@ -198,6 +204,7 @@ class Host {
   Host& operator=(const Host&) = delete;
 
   // Creates an instance, opens the module with it as the current one, checks berth_plugin and calls berth_attach.
+  // BERTH_ERR_BUSY if the file is loaded already, by whatever path or Host, unless LoadOptions::private_copy is set.
   // On failure nothing is left of either.
   Plugin load(const std::filesystem::path& path, const LoadOptions& options = {});
   Plugin load(const std::filesystem::path& path, const LoadOptions& options, Error& error) noexcept;

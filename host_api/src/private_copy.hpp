@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// A copy of a module's file, for loading it a second time: the loader knows a file by its name and by what it is on the
+// disk, and gives what it knows already instead of another module.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+namespace berth::detail {
+
+// The file exists while this does, or until remove(): a module that was opened from it needs it no more.
+class PrivateCopy {
+ public:
+  PrivateCopy() = default;
+  PrivateCopy(const PrivateCopy&) = delete;
+  PrivateCopy& operator=(const PrivateCopy&) = delete;
+  ~PrivateCopy() { remove(); }
+
+  // Beside the file, so that the run paths of its dependencies ($ORIGIN) and what it looks for in its own folder
+  // (dladdr) are found; in the folder for temporary files if that folder refuses. False: none is there, and `failure`
+  // says why.
+  bool make(const std::filesystem::path& file, std::string& failure);
+
+  void remove() noexcept;
+
+  const std::filesystem::path& path() const noexcept { return path_; }
+  // Empty if it is beside the file, else why not.
+  const std::string& elsewhere() const noexcept { return elsewhere_; }
+
+ private:
+  bool make_in(const std::filesystem::path& folder, const std::filesystem::path& file, std::string& failure);
+
+  std::filesystem::path path_;
+  std::string elsewhere_;
+};
+
+}  // namespace berth::detail
