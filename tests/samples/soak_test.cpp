@@ -45,12 +45,12 @@ bool has_fault(const Json& record, const std::string& part) {
 
 TEST_CASE("a short soak passes, and everything has happened in it") {
   Outcome outcome;
-  const Json record = soak({"--cycles", "100", "--threads", "4"}, 0, &outcome);
+  const Json record = soak({"--cycles", "400", "--threads", "4"}, 0, &outcome);
   INFO(record.dump(2));
   CHECK(record["passed"] == true);
   CHECK(record["faults"].empty());
-  CHECK(contains(outcome.out, "SOAK PASSED: 100 unloads"));
-  CHECK(record["counts"]["unloads"] == 100);
+  CHECK(contains(outcome.out, "SOAK PASSED: 400 unloads"));
+  CHECK(record["counts"]["unloads"] == 400);
   for (const auto& [name, count] : record["counts"].items()) {
     if (name == "refused_thread_inside" || name == "refused_signal_handler") continue;
     INFO(name);
@@ -63,7 +63,7 @@ TEST_CASE("a short soak passes, and everything has happened in it") {
 }
 
 TEST_CASE("a soak of named plugins is asked for no more than these can do") {
-  const Json record = soak({"--cycles", "30", "--threads", "2", "--plugins", "index", OWN_PLUGIN}, 0);
+  const Json record = soak({"--cycles", "400", "--threads", "2", "--plugins", "index", OWN_PLUGIN}, 0);
   CHECK(record["plugins"] == Json({"index", "own_plugin.so"}));
   CHECK(record["counts"]["zombies"] == 0);
   CHECK(record["before"]["ledger_reservations"] == 0);
