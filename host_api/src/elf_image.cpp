@@ -37,27 +37,45 @@ ElfImage::ElfImage(const dl_phdr_info& info) noexcept
     while (count < segment.p_memsz / sizeof(*first) && first[count].d_tag != DT_NULL) ++count;
     dynamic_ = {first, count};
   }
-  const ElfW(Sym)* symbols = nullptr;
-  std::size_t symbol_count = 0;
   std::size_t soname_offset = 0;
   for (const ElfW(Dyn) & entry : dynamic_) {
     switch (entry.d_tag) {
-      case DT_SYMTAB: symbols = static_cast<const ElfW(Sym)*>(address_of(entry.d_un.d_ptr)); break;
+      case DT_SYMTAB: symbols_ = static_cast<const ElfW(Sym)*>(address_of(entry.d_un.d_ptr)); break;
       case DT_STRTAB: strings_ = static_cast<const char*>(address_of(entry.d_un.d_ptr)); break;
       case DT_STRSZ: strings_size_ = entry.d_un.d_val; break;
       case DT_SONAME: soname_offset = entry.d_un.d_val; break;
       case DT_FLAGS_1: no_delete_ = (entry.d_un.d_val & DF_1_NODELETE) != 0; break;
-      case DT_HASH: symbol_count = static_cast<const std::uint32_t*>(address_of(entry.d_un.d_ptr))[1]; break;
-      case DT_GNU_HASH:
-        if (symbol_count == 0) {
-          symbol_count = symbols_in_gnu_hash(static_cast<const std::uint32_t*>(address_of(entry.d_un.d_ptr)));
-        }
-        break;
+      case DT_HASH: hash_ = static_cast<const std::uint32_t*>(address_of(entry.d_un.d_ptr)); break;
+      case DT_GNU_HASH: gnu_hash_ = static_cast<const std::uint32_t*>(address_of(entry.d_un.d_ptr)); break;
+      case DT_RELA: relocations_ = static_cast<const ElfW(Rela)*>(address_of(entry.d_un.d_ptr)); break;
+      case DT_RELASZ: relocations_size_ = entry.d_un.d_val; break;
+      case DT_JMPREL: plt_relocations_ = static_cast<const ElfW(Rela)*>(address_of(entry.d_un.d_ptr)); break;
+      case DT_PLTRELSZ: plt_relocations_size_ = entry.d_un.d_val; break;
       default: break;
     }
   }
-  if (symbols != nullptr) symbols_ = {symbols, symbol_count};
   if (soname_offset != 0) soname_ = text_at(soname_offset);
+}
+
+// Counted only when it is asked for: the GNU table must be walked.
+std::span<const ElfW(Sym)> ElfImage::symbols() const noexcept {
+  if (symbols_ == nullptr) return {};
+  if (hash_ != nullptr) return {symbols_, hash_[1]};
+  return {symbols_, gnu_hash_ != nullptr ? symbols_in_gnu_hash(gnu_hash_) : 0};
+}
+
+bool ElfImage::is_bound_into(std::uintptr_t begin, std::size_t bytes) const noexcept {
+  if (symbols_ == nullptr) return false;
+  const auto bound = [&](const ElfW(Rela) & relocation) {
+    const std::uintptr_t slot = base_ + relocation.r_offset;
+    const auto symbol = ELF64_R_SYM(relocation.r_info);
+    if (symbol == 0 || symbols_[symbol].st_shndx != SHN_UNDEF) return false;
+    if (slot % sizeof(void*) != 0 || !covers(slot, sizeof(void*))) return false;
+    // Relaxed: another thread may be binding it at this moment, and then it is one or the other.
+    return __atomic_load_n(reinterpret_cast<const std::uintptr_t*>(slot), __ATOMIC_RELAXED) - begin < bytes;
+  };
+  return std::any_of(relocations_, relocations_ + relocations_size_ / sizeof(ElfW(Rela)), bound) ||
+         std::any_of(plt_relocations_, plt_relocations_ + plt_relocations_size_ / sizeof(ElfW(Rela)), bound);
 }
 
 // glibc relocates the pointers of the dynamic section in place, but not in read-only ones (the vDSO's).

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Reads a mapped ELF module's dynamic section, dynamic symbols and notes in place. Used under dl_iterate_phdr, whose
-// lock keeps the module mapped meanwhile.
+// Reads a mapped ELF module's dynamic section, dynamic symbols, relocations and notes in place. Used under
+// dl_iterate_phdr, whose lock keeps the module mapped meanwhile.
 #pragma once
 
 #include <link.h>
@@ -27,7 +27,7 @@ class ElfImage {
   // use(name, symbol) for each dynamic symbol until it returns false.
   template <typename Use>
   void for_each_symbol(Use use) const {
-    for (const ElfW(Sym) & symbol : symbols_) {
+    for (const ElfW(Sym) & symbol : symbols()) {
       if (!use(text_at(symbol.st_name), symbol)) return;
     }
   }
@@ -40,10 +40,14 @@ class ElfImage {
     }
   }
 
+  // Whether a symbol that the module imports is bound to an address in this range.
+  bool is_bound_into(std::uintptr_t begin, std::size_t bytes) const noexcept;
+
   // The instance that the module's operator new uses (see plugin_new.cpp), nullptr if it has none.
   const berth_allocator* plugin_new_handle() const noexcept;
 
  private:
+  std::span<const ElfW(Sym)> symbols() const noexcept;
   const void* address_of(ElfW(Addr) value) const noexcept;
   const char* text_at(std::size_t offset) const noexcept {
     return strings_ != nullptr && offset < strings_size_ ? strings_ + offset : "";
@@ -53,7 +57,13 @@ class ElfImage {
   std::uintptr_t base_;
   std::span<const ElfW(Phdr)> segments_;
   std::span<const ElfW(Dyn)> dynamic_;
-  std::span<const ElfW(Sym)> symbols_;
+  const ElfW(Sym) * symbols_ = nullptr;
+  const std::uint32_t* hash_ = nullptr;
+  const std::uint32_t* gnu_hash_ = nullptr;
+  const ElfW(Rela) * relocations_ = nullptr;
+  std::size_t relocations_size_ = 0;  // in bytes, as the next
+  const ElfW(Rela) * plt_relocations_ = nullptr;
+  std::size_t plt_relocations_size_ = 0;
   const char* strings_ = nullptr;
   std::size_t strings_size_ = 0;
   std::string_view soname_;

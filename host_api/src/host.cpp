@@ -107,6 +107,19 @@ const std::string& Plugin::name() const noexcept { return state_ != nullptr ? st
 
 Lease Plugin::lease() const noexcept { return Lease(detail::Hold(state_)); }
 
+std::vector<std::filesystem::path> Plugin::dependencies() const {
+  if (state_ == nullptr) throw empty_plugin();
+  std::vector<std::filesystem::path> paths;
+  for (const detail::ModuleIdentity& library : detail::private_libraries(state_->modules)) {
+    paths.emplace_back(library.name);
+  }
+  return paths;
+}
+
+std::vector<std::filesystem::path> Plugin::dependencies(Error& error) const noexcept {
+  return without_throwing(error, [&] { return dependencies(); });
+}
+
 void* Plugin::find(const char* name) const {
   if (state_ == nullptr) throw empty_plugin();
   if (void* address = state_->module.symbol(name)) return address;

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "berth/allocator.h"
 #include "file_claim.hpp"
@@ -59,6 +60,9 @@ void close_handle(void* native_handle) noexcept;
 
 // What the loader said about the calling thread's last failed call.
 std::string last_loader_error();
+
+// The last part of a module's path.
+std::string file_name(std::string_view path);
 
 // A C++ name as in the source, anything else as it is.
 std::string demangle(const char* name);

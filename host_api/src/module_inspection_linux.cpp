@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// module_inspection.hpp for glibc's loader. dl_iterate_phdr walks the modules under the loader's own lock.
+// module_inspection.hpp for glibc's loader.
 #include <cxxabi.h>
 #include <dlfcn.h>
 #include <link.h>
@@ -9,46 +9,19 @@
 
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <memory>
 #include <string_view>
 
 #include "elf_image.hpp"
 #include "loader_lock.hpp"
+#include "module_graph.hpp"
 #include "module_inspection.hpp"
+#include "module_list_linux.hpp"
+#include "module_owner.hpp"
 
 namespace berth::detail {
 
 namespace {
-
-// use(info) for each module until it returns true; whether one did.
-template <typename Use>
-bool any_module(Use use) {
-  struct Call {
-    Use& use;
-    std::exception_ptr failure;
-  } call{use, nullptr};
-  const LoaderLock lock;
-  const int found = ::dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* context) -> int {
-        auto* inner = static_cast<Call*>(context);
-        try {
-          return inner->use(static_cast<const dl_phdr_info&>(*info)) ? 1 : 0;
-        } catch (...) {  // not through the C library's frame, which holds a lock
-          inner->failure = std::current_exception();
-          return -1;
-        }
-      },
-      &call);
-  if (call.failure) std::rethrow_exception(call.failure);
-  return found != 0;
-}
-
-bool matches(const dl_phdr_info& info, const ModuleIdentity& module) noexcept {
-  return info.dlpi_addr == module.base && module.name == info.dlpi_name;
-}
-
-std::string file_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }
 
 // What one module's own image tells about why it stays.
 Obstacle obstacle_in(const ElfImage& image) {
@@ -64,6 +37,14 @@ Obstacle obstacle_in(const ElfImage& image) {
   if (count == 0) return {};
   if (count > kNamed) names += " and " + std::to_string(count - kNamed) + " more";
   return {Cause::UniqueSymbols, "GNU_UNIQUE symbols pin it for ever: " + names + " (compile it with -fno-gnu-unique)"};
+}
+
+Obstacle needed_by(const Dependent& dependent) {
+  std::string who = dependent.module.name.empty() ? "the program" : file_name(dependent.module.name);
+  const std::string plugin = ModuleOwner::of(dependent.module);
+  if (!plugin.empty()) who += " (plugin \"" + plugin + "\")";
+  return {Cause::NeededBy,
+          (dependent.linked ? "another module needs it: " : "another module is bound to its symbols: ") + who};
 }
 
 bool uses_thread_exit(const ElfImage& image) {
@@ -133,30 +114,21 @@ std::size_t symbol_size(const void* address) noexcept {
 
 Obstacle why_still_mapped(const ModuleIdentity& module) {
   Obstacle obstacle;
-  std::string soname = file_name(module.name);
   bool thread_exit = false;
   any_module([&](const dl_phdr_info& info) {
     if (!matches(info, module)) return false;
     const ElfImage image(info);
     obstacle = obstacle_in(image);
     thread_exit = uses_thread_exit(image);
-    if (!image.soname().empty()) soname = image.soname();
     return true;
   });
   if (obstacle) return obstacle;
-  any_module([&](const dl_phdr_info& info) {
-    ElfImage(info).for_each_needed([&](std::string_view needed) {
-      if (needed == soname) obstacle = {Cause::NeededBy, "another module needs it: " + file_name(info.dlpi_name)};
-    });
-    return static_cast<bool>(obstacle);
-  });
-  if (obstacle) return obstacle;
+  if (const std::optional<Dependent> dependent = find_dependent(module)) return needed_by(*dependent);
   if (thread_exit) {
     return {Cause::ThreadLocal,
             "a thread that has used its thread_local objects is still alive, or somebody else has opened it too"};
   }
-  return {Cause::OtherReference,
-          "another open reference: somebody else has opened it too, or another module is bound to its symbols"};
+  return {Cause::OtherReference, "another open reference: somebody has opened it too (dlopen), nobody can tell who"};
 }
 
 void prompt_unmapping(const ModuleIdentity& module) noexcept {
@@ -173,6 +145,8 @@ std::string last_loader_error() {
   const char* text = ::dlerror();
   return text != nullptr ? text : "the loader gives no reason";
 }
+
+std::string file_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
 
 std::string demangle(const char* name) {
   int status = 0;

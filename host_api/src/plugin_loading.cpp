@@ -55,6 +55,8 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
   plugin.allocator = berth_instance_allocator(plugin.instance);
 }
 
+void note_modules(PluginState& plugin) { plugin.modules = brought_in_by(plugin.module.identity()); }
+
 // Refuses a plugin that was built for another handle, whether the host insists on berth_plugin or not. Takes the
 // plugin's name, if the options give none, for reports and for the instance, unless the caller has named that.
 void check_plugin_info(PluginState& plugin, const LoadOptions& options, bool name_instance) {
@@ -176,9 +178,11 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
     open_module(*plugin, copy, options.global_symbols);
+    note_modules(*plugin);
     check_plugin_info(*plugin, options, true);
     attach(*plugin);
   });
+  plugin->owner.announce(plugin->name, plugin->modules);
   plugin->holds.open();
   return plugin;
 }
@@ -211,6 +215,7 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
     const CurrentInstance current(plugin->instance);
     bool seen = false;
     try {
+      note_modules(*plugin);
       check_plugin_info(*plugin, options, instance == nullptr);
       seen = true;
       attach(*plugin);
@@ -229,6 +234,7 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
   } else {
     introduce();
   }
+  plugin->owner.announce(plugin->name, plugin->modules);
   plugin->holds.open();
   return plugin;
 }

@@ -11,11 +11,14 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <vector>
 
 #include "berth/host.hpp"
 #include "file_claim.hpp"
 #include "hold_count.hpp"
+#include "module_graph.hpp"
 #include "module_loader.hpp"
+#include "module_owner.hpp"
 #include "obstacle.hpp"
 
 namespace berth::detail {
@@ -31,6 +34,8 @@ struct PluginState {
   berth_instance* instance = nullptr;
   berth_allocator* allocator = nullptr;
   Module module;
+  std::vector<MappedModule> modules;  // the plugin's own, then the libraries that were loaded because of it
+  ModuleOwner owner;                  // of these
   FileClaim claim;
   HoldCount holds;
   bool attached = false;  // berth_attach has run (or there is none): berth_detach is due

@@ -51,10 +51,27 @@ void prompt_users(const berth_allocator* allocator) noexcept {
   }
 }
 
+// Looks which of the plugin's modules have left, and tells of its libraries.
+void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
+  report.dependencies.clear();
+  try {
+    for (MappedModule& module : plugin.modules) {
+      module.left = module.left || !is_mapped(module.identity);
+      if (&module == &plugin.modules.front()) continue;
+      const Obstacle obstacle = module.left ? Obstacle() : why_still_mapped(module.identity);
+      report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
+    }
+  } catch (...) {  // out of memory costs names only
+  }
+}
+
 // The module was closed. True: it has left, and the instance is destroyed.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
-  if (still_mapped(plugin)) return false;
+  const bool stays = still_mapped(plugin);
+  account_for_modules(plugin, report);
+  if (stays) return false;
   plugin.obstacle = {};
+  plugin.owner.withdraw();
   report.survivors = largest_survivors(plugin.instance);
   berth_instance_report freed{};
   freed.struct_size = sizeof(freed);

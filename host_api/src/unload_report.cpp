@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 
 #include "instance_c_structs.hpp"
 
@@ -16,11 +17,16 @@ namespace {
 constexpr std::size_t kReportV1 = 816;
 static_assert(sizeof(void*) != 8 || sizeof(berth_unload_report) >= kReportV1);
 
-template <std::size_t Size>
-void copy_text(char (&out)[Size], const std::string& text) noexcept {
-  const std::size_t count = std::min(text.size(), Size - 1);
-  std::memcpy(out, text.data(), count);
-  out[count] = '\0';
+// One after the other, as much as there is room for.
+template <std::size_t Size, typename... Texts>
+void copy_text(char (&out)[Size], const Texts&... texts) noexcept {
+  std::size_t used = 0;
+  for (const std::string_view text : {std::string_view(texts)...}) {
+    const std::size_t count = std::min(text.size(), Size - 1 - used);
+    std::memcpy(out + used, text.data(), count);
+    used += count;
+  }
+  out[used] = '\0';
 }
 
 }  // namespace
@@ -56,6 +62,12 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   copy_text(ours.plugin, plugin);
   copy_text(ours.cause_text, cause);
   copy_text(ours.detach_error, detach_error);
+  ours.dependencies = dependencies.size();
+  for (const DependencyReport& dependency : dependencies) {
+    if (dependency.why == Cause::None) continue;
+    if (ours.dependencies_mapped++ == 0)
+      copy_text(ours.dependency_text, dependency.path.native(), ": ", dependency.cause);
+  }
   write_struct(out, ours);
   return BERTH_OK;
 }

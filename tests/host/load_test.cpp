@@ -103,7 +103,8 @@ TEST_CASE("symbols are the plugin's own unless asked otherwise") {
   CHECK(bound.import <int(int, int)>("bound_add")(2, 3) == 5);
   const berth::UnloadReport report = host.unload(std::move(global));
   CHECK(report.outcome == Outcome::Zombie);
-  CHECK(contains(report.cause, "bound to its symbols"));
+  CHECK(report.why == berth::Cause::NeededBy);
+  CHECK(contains(report.cause, "bound to its symbols: bound.so (plugin \"bound\")"));
   CHECK(host.unload(std::move(bound)).outcome == Outcome::Destroyed);
   CHECK(host.reap().size() == 1);
   CHECK(same(ledger(), before));

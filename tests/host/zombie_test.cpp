@@ -152,6 +152,8 @@ TEST_CASE("a dependency that allocates from the instance keeps it, though the pl
   CHECK(report.outcome == Outcome::Zombie);
   CHECK(contains(report.cause, "dependency.so"));
   CHECK(report.live_blocks > 0);
+  REQUIRE(report.dependencies.size() == 1);
+  CHECK(report.dependencies[0].why == berth::Cause::OtherReference);
   CHECK_FALSE(is_mapped("dependent"));
   CHECK(host.reap().empty());
 
@@ -159,6 +161,8 @@ TEST_CASE("a dependency that allocates from the instance keeps it, though the pl
   const std::vector<berth::UnloadReport> reports = host.reap();
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].live_blocks == 0);
+  REQUIRE(reports[0].dependencies.size() == 1);
+  CHECK(reports[0].dependencies[0].why == berth::Cause::None);
   CHECK(same(ledger(), before));
 }
 
@@ -170,6 +174,20 @@ TEST_CASE("a module that another one needs names it") {
   REQUIRE(user != nullptr);
   check_zombie(host, host.unload(std::move(plugin)), "dependency", berth::Cause::NeededBy, "dependent.so");
   ::dlclose(user);
+  CHECK(host.reap().size() == 1);
+  CHECK(same(ledger(), before));
+}
+
+TEST_CASE("a plugin that another one needs names that plugin") {
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  berth::Plugin needed = host.load(fixture("dependency"));
+  berth::LoadOptions options;
+  options.name = "its user";
+  berth::Plugin user = host.load(fixture("dependent"), options);
+  check_zombie(host, host.unload(std::move(needed)), "dependency", berth::Cause::NeededBy,
+               "dependent.so (plugin \"its user\")");
+  CHECK(host.unload(std::move(user)).outcome == Outcome::Destroyed);
   CHECK(host.reap().size() == 1);
   CHECK(same(ledger(), before));
 }

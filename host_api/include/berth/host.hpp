@@ -167,6 +167,11 @@ class Plugin {
     return function != nullptr ? Import<Signature>(std::move(held), function) : Import<Signature>();
   }
 
+  // The libraries that were loaded because of this plugin and that no other module needs: they leave with it. Throws
+  // INVALID_ARGUMENT if this Plugin is empty.
+  std::vector<std::filesystem::path> dependencies() const;
+  std::vector<std::filesystem::path> dependencies(Error& error) const noexcept;
+
   // Empty if the plugin is being unloaded, or this Plugin is empty.
   Lease lease() const noexcept;
 

@@ -53,6 +53,9 @@ typedef struct {
   char plugin[BERTH_REPORT_NAME_BYTES];             /* texts are cut to fit, and end with a zero */
   char cause_text[BERTH_REPORT_TEXT_BYTES];
   char detach_error[BERTH_REPORT_TEXT_BYTES];
+  size_t dependencies;                           /* libraries that were loaded because of the plugin */
+  size_t dependencies_mapped;                    /* of these, still mapped */
+  char dependency_text[BERTH_REPORT_TEXT_BYTES]; /* the first of them, and why it is */
 } berth_unload_report;
 
 #endif

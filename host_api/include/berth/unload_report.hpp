@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,13 @@ enum class Cause : std::uint32_t {
 // Its name in one word, for logs and tables; never NULL. [any thread]
 const char* cause_name(Cause cause) noexcept;
 
+// What became of a library that was loaded because of a plugin and was to leave with it.
+struct DependencyReport {
+  std::filesystem::path path;
+  Cause why = Cause::None;  // None: it has left; else why it is still mapped
+  std::string cause;        // empty, or `why` in words
+};
+
 // How an unload ended.
 struct UnloadReport {
   enum class Outcome {
@@ -52,6 +60,7 @@ struct UnloadReport {
   std::size_t live_bytes = 0;
   std::vector<berth_survivors> survivors;  // these by size, most bytes first, at most BERTH_SURVIVOR_GROUPS
   std::size_t returned_bytes = 0;          // address range given back
+  std::vector<DependencyReport> dependencies;
   std::chrono::nanoseconds time_taken{};
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.

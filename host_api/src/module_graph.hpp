@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Which mapped module needs which: what a plugin has brought into the process, and who keeps a module there. The
+// loader's list of modules is the truth, whatever closing one has answered.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "module_inspection.hpp"
+
+namespace berth::detail {
+
+// A module and the addresses from its first segment to its last.
+struct MappedModule {
+  ModuleIdentity identity;
+  std::uintptr_t begin = 0;
+  std::size_t bytes = 0;
+  bool left = false;  // it was seen to have left the process
+};
+
+// The module and the libraries that were loaded because of it, itself first. Empty if it is not mapped.
+std::vector<MappedModule> brought_in_by(const ModuleIdentity& module);
+
+// Of such a list the libraries that are mapped and that no module outside the list needs.
+std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in);
+
+// A module that keeps another one mapped.
+struct Dependent {
+  ModuleIdentity module;
+  bool linked = false;  // with it; else bound to its symbols
+};
+std::optional<Dependent> find_dependent(const ModuleIdentity& module);
+
+// Whether any module lies there.
+bool is_occupied(std::uintptr_t begin, std::size_t bytes);
+
+}  // namespace berth::detail
