@@ -91,6 +91,14 @@ void write(Ring& ring, std::uintptr_t base, std::size_t bytes, std::uint64_t id,
   record.version.store(version + 2, std::memory_order_release);
 }
 
+// Under the guard. An empty range holds no address.
+void erase(Record& record) noexcept {
+  const std::uint64_t version = record.version.load(std::memory_order_relaxed);
+  record.version.store(version + 1, std::memory_order_release);
+  record.bytes.store(0, std::memory_order_release);
+  record.version.store(version + 2, std::memory_order_release);
+}
+
 bool read(const Record& record, Departure& out) noexcept {
   const std::uint64_t version = record.version.load(std::memory_order_acquire);
   if (version == 0 || version % 2 != 0) return false;
@@ -221,6 +229,12 @@ void describe_memory(const Departure& found, const void* address, Text& text) no
   text << " of plugin \"" << found.name << "\" (instance " << found.id << "), destroyed ";
 }
 
+// Then somebody else has mapped something where the module was, and not through a Host.
+bool is_readable(const void* address) noexcept {
+  char byte;
+  return pal::read_memory(address, &byte, 1);
+}
+
 void write_age(std::uint64_t time, Text& text) noexcept {
   const std::uint64_t milliseconds = (pal::monotonic_nanoseconds() - time) / 1000000;
   const std::uint64_t fraction = milliseconds % 1000;
@@ -263,9 +277,18 @@ ledger::Release bury(Instance& instance, const char* name, std::size_t& returned
   return ledger::release(span);
 }
 
-void remember_code(const void* base, std::size_t bytes, const char* name) noexcept {
+void remember_code(std::uintptr_t base, std::size_t bytes, const char* name) noexcept {
   const pal::LockGuard held(guard);
-  write(modules, reinterpret_cast<std::uintptr_t>(base), bytes, 0, name, {});
+  write(modules, base, bytes, 0, name, {});
+}
+
+void forget_code(std::uintptr_t base, std::size_t bytes) noexcept {
+  const pal::LockGuard held(guard);
+  for (Record& record : modules.records) {
+    const std::uintptr_t begin = record.base.load(std::memory_order_relaxed);
+    const std::size_t size = record.bytes.load(std::memory_order_relaxed);
+    if (size != 0 && begin < base + bytes && base < begin + size) erase(record);
+  }
 }
 
 bool describe(const void* address, Text& text, const char* prefix) noexcept {
@@ -273,7 +296,7 @@ bool describe(const void* address, Text& text, const char* prefix) noexcept {
   if (find(instances, address, found)) {
     text << prefix;
     describe_memory(found, address, text);
-  } else if (find(modules, address, found)) {
+  } else if (find(modules, address, found) && !is_readable(address)) {
     text << prefix << "code of plugin \"" << found.name << "\", unloaded ";
   } else {
     return false;

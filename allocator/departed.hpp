@@ -31,8 +31,10 @@ bool release_quarantine() noexcept;
 // `returned_bytes`: what went out, unless the system defers it.
 ledger::Release bury(Instance& instance, const char* name, std::size_t& returned_bytes) noexcept;
 
-// Remembers the code of a module that has left the process.
-void remember_code(const void* base, std::size_t bytes, const char* name) noexcept;
+// Remembers the code of a module that has left the process; forgets what was anywhere in a range where another module
+// lies now. [any thread]
+void remember_code(std::uintptr_t base, std::size_t bytes, const char* name) noexcept;
+void forget_code(std::uintptr_t base, std::size_t bytes) noexcept;
 
 // Adds, behind `prefix`, what an address was: "16 bytes into a block of 64 bytes of plugin "reverb" (instance 3),
 // destroyed 1.250 s ago". False, and nothing is added: it belonged to nothing that is remembered. Never touches the

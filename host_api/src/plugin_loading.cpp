@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "allocator/departed.hpp"
 #include "berth/plugin.h"
 #include "instance_creation.hpp"
 #include "plugin_call.hpp"
@@ -55,7 +56,11 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
   plugin.allocator = berth_instance_allocator(plugin.instance);
 }
 
-void note_modules(PluginState& plugin) { plugin.modules = brought_in_by(plugin.module.identity()); }
+// Notes which modules are the plugin's. What was where they are now is no longer a departed plugin's.
+void note_modules(PluginState& plugin) {
+  plugin.modules = brought_in_by(plugin.module.identity());
+  for (const MappedModule& module : plugin.modules) core::departed::forget_code(module.begin, module.bytes);
+}
 
 // Refuses a plugin that was built for another handle, whether the host insists on berth_plugin or not. Takes the
 // plugin's name, if the options give none, for reports and for the instance, unless the caller has named that.

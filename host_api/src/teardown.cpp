@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "allocator/departed.hpp"
 #include "plugin_call.hpp"
 #include "survivors.hpp"
 
@@ -51,12 +52,24 @@ void prompt_users(const berth_allocator* allocator) noexcept {
   }
 }
 
+// So that a late call into it is answered with a name.
+void remember(const PluginState& plugin, const MappedModule& module) {
+  std::string name = plugin.name;
+  if (&module != &plugin.modules.front()) name += ": " + file_name(module.identity.name);
+  core::departed::remember_code(module.begin, module.bytes, name.c_str());
+  // Who loads a module there looks for what is remembered once it is mapped, so one of the two sees the other.
+  if (is_occupied(module.begin, module.bytes)) core::departed::forget_code(module.begin, module.bytes);
+}
+
 // Looks which of the plugin's modules have left, and tells of its libraries.
 void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
   report.dependencies.clear();
   try {
     for (MappedModule& module : plugin.modules) {
-      module.left = module.left || !is_mapped(module.identity);
+      if (!module.left && !is_mapped(module.identity)) {
+        module.left = true;
+        remember(plugin, module);
+      }
       if (&module == &plugin.modules.front()) continue;
       const Obstacle obstacle = module.left ? Obstacle() : why_still_mapped(module.identity);
       report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
