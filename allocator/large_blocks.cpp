@@ -6,15 +6,28 @@
 
 namespace berth::core::large_blocks {
 
+namespace {
+
+void* count(Instance& instance, const Arena::Allocation& run, std::uint64_t run_pages) noexcept {
+  if (run.address == nullptr) return nullptr;
+  instance.large_blocks.fetch_add(1, std::memory_order_relaxed);
+  instance.large_bytes.fetch_add(static_cast<std::size_t>(run_pages) * pal::kPageSize, std::memory_order_relaxed);
+  instance.large_allocations.fetch_add(1, std::memory_order_relaxed);
+  return run.address;
+}
+
+}  // namespace
+
 void* allocate(Instance& instance, std::size_t alignment, std::size_t size, bool& zero) noexcept {
   const std::uint64_t wanted = pages(size);
   const Arena::Allocation run = instance.arena.allocate(wanted, std::max<std::uint64_t>(pages_for(alignment), 1));
-  if (run.address == nullptr) return nullptr;
   zero = run.zero;
-  instance.large_blocks.fetch_add(1, std::memory_order_relaxed);
-  instance.large_bytes.fetch_add(static_cast<std::size_t>(wanted) * pal::kPageSize, std::memory_order_relaxed);
-  instance.large_allocations.fetch_add(1, std::memory_order_relaxed);
-  return run.address;
+  return count(instance, run, wanted);
+}
+
+void* allocate_to_grow(Instance& instance, std::size_t size) noexcept {
+  const std::uint64_t wanted = pages(size);
+  return count(instance, instance.arena.allocate_to_grow(wanted), wanted);
 }
 
 bool deallocate(Instance& instance, void* block) noexcept {
@@ -27,13 +40,22 @@ bool deallocate(Instance& instance, void* block) noexcept {
   return true;
 }
 
-bool resize(Instance& instance, void* block, std::size_t size) noexcept {
-  std::uint64_t old_pages = 0;
+void* resize(Instance& instance, void* block, std::size_t old_size, std::size_t size, bool may_move) noexcept {
   const std::uint64_t new_pages = pages(size);
-  if (instance.arena.resize(static_cast<char*>(block), new_pages, old_pages) != Arena::Resize::Done) return false;
-  instance.large_bytes.fetch_add(static_cast<std::size_t>(new_pages - old_pages) * pal::kPageSize,
-                                 std::memory_order_relaxed);  // wraps where it shrinks
-  return true;
+  std::uint64_t old_pages = 0;
+  void* resized = block;
+  if (instance.arena.resize(static_cast<char*>(block), new_pages, old_pages) != Arena::Resize::Done) {
+    resized = may_move ? instance.arena.relocate(static_cast<char*>(block), new_pages) : nullptr;
+  }
+  if (resized != block && resized != nullptr) {
+    instance.large_allocations.fetch_add(1, std::memory_order_relaxed);
+    instance.large_deallocations.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (resized != nullptr) {
+    instance.large_bytes.fetch_add(static_cast<std::size_t>(new_pages) * pal::kPageSize - old_size,
+                                   std::memory_order_relaxed);  // wraps where it shrinks
+  }
+  return resized;
 }
 
 }  // namespace berth::core::large_blocks

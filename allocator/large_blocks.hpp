@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Large blocks: whole pages from the arena, one run a block, resized where they are when what follows is free.
+// Large blocks: whole pages from the arena, one run a block. One that grows stays where it is when what follows is
+// free; else its pages move instead of its bytes, or a small one is copied. Either place has room for the next growths.
 #pragma once
 
 #include "allocator/instance.hpp"
@@ -11,11 +12,15 @@ namespace berth::core::large_blocks {
 // `zero` tells whether the block reads as zero. Null: no memory.
 void* allocate(Instance& instance, std::size_t alignment, std::size_t size, bool& zero) noexcept;
 
+// For a block that has grown out of its place.
+void* allocate_to_grow(Instance& instance, std::size_t size) noexcept;
+
 // False: the address is not the start of a live large block.
 bool deallocate(Instance& instance, void* block) noexcept;
 
-// Makes a live block hold `size` bytes without moving it. False: it stays as it was.
-bool resize(Instance& instance, void* block, std::size_t size) noexcept;
+// Makes a live block of `old_size` usable bytes hold `size`, where it is or, if it may, by moving its pages. Null: it
+// stays as it was.
+void* resize(Instance& instance, void* block, std::size_t old_size, std::size_t size, bool may_move) noexcept;
 
 // Pages that a request takes.
 inline std::uint64_t pages(std::size_t size) noexcept { return size == 0 ? 1 : pages_for(size); }

@@ -160,10 +160,14 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   }
   const unsigned size_class = class_of(alignment, size);
   const bool aligned = alignment == 0 || (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0;
+  const bool plain = alignment <= pal::kPageSize;  // any page will do
   if (size_class == old.size_class && aligned) {
-    if (size_class != kNoClass || large_blocks::resize(instance, block, size)) return block;
+    if (size_class != kNoClass) return block;
+    if (void* resized = large_blocks::resize(instance, block, old.bytes, size, plain)) return resized;
   }
-  void* moved = alignment == 0 ? allocate(instance, size) : allocate_aligned(instance, alignment, size);
+  void* moved = nullptr;
+  if (size_class == kNoClass && plain && size > old.bytes) moved = large_blocks::allocate_to_grow(instance, size);
+  if (moved == nullptr) moved = alignment == 0 ? allocate(instance, size) : allocate_aligned(instance, alignment, size);
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, std::min(old.bytes, size));
   deallocate(instance, block, call.operation, call.caller);

@@ -47,6 +47,7 @@ void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
 }
 
 Span Arena::close() noexcept {
+  count_moved_runs(-static_cast<std::int32_t>(moved_runs_));
   committed_by_all.fetch_sub(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
   return std::move(span_);
 }
@@ -62,7 +63,7 @@ Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) 
   bool zero = false;
   const PageRun run = take(pages, alignment, zero);
   if (!run) return {};
-  pagemap_.set_word(run.first, page_word::make(PageKind::Run, run.pages));
+  set_run(run, 0);
   return {page_address(run.first), zero};
 }
 
@@ -78,7 +79,7 @@ PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) no
   zero = true;
   if (!make_room(pages)) return {};
   PageRun run = buddy_.take(pages, alignment, FreeState::Clean);
-  if (!run) run = carve(pages, alignment);
+  if (!run) run = carve(pages, alignment, pages);
   if (!run) {
     give_back(0);
     run = buddy_.take(pages, alignment, FreeState::Clean);
@@ -107,8 +108,8 @@ PageRun Arena::take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexce
   }
 }
 
-// Takes pages that were never used, from the lowest used one down.
-PageRun Arena::carve(std::uint64_t pages, std::uint64_t alignment) noexcept {
+// Takes pages that were never used, from the lowest used one down. The caller is to commit `more` of them.
+PageRun Arena::carve(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept {
   const PageNumber used = buddy_.lowest();
   const PageNumber floor = page_number(geometry_.floor);
   if (used - floor < pages) return {};
@@ -119,7 +120,7 @@ PageRun Arena::carve(std::uint64_t pages, std::uint64_t alignment) noexcept {
   char* books_end = pagemap_.end_of_entries(first);
   const std::uint64_t books = pages_for(static_cast<std::size_t>(books_end - geometry_.top));
   const std::uint64_t more_books = books - books_pages_;
-  if (more_books > 0 && !make_room(pages + more_books)) return {};
+  if (more_books > 0 && !make_room(more + more_books)) return {};
   const auto used_bytes = static_cast<std::size_t>(geometry_.top - page_address(first));
   const std::size_t step = kWindowStep + bytes(pages_for(used_bytes / 4));
   const std::size_t books_step = kBooksStep + bytes(pages_for(used_bytes / 4 / (pal::kPageSize / sizeof(PageEntry))));
@@ -135,7 +136,8 @@ PageRun Arena::carve(std::uint64_t pages, std::uint64_t alignment) noexcept {
   charge(more_books);
   buddy_.extend_down(first);
   // release: a reader of the new limit finds the entries accessible and zero.
-  page_limit_->store(pagemap_.index(first) + std::uint64_t{1}, std::memory_order_release);
+  const std::uint64_t limit = pagemap_.index(first) + std::uint64_t{1};
+  if (limit > page_limit_->load(std::memory_order_relaxed)) page_limit_->store(limit, std::memory_order_release);
   buddy_.put({first + pages, used - first - pages}, FreeState::Clean);
   return {first, pages};
 }
@@ -147,8 +149,9 @@ bool Arena::deallocate(char* address, std::uint64_t& pages) noexcept {
   if (page_word::kind(word) != PageKind::Run) return false;
   const PageRun run{first, page_word::value(word)};
   pages = run.pages;
+  const std::uint64_t moved = moved_pages(first);
   pagemap_.set_word(first, 0);
-  buddy_.put(run, FreeState::Dirty);
+  if (take_back(run, moved) && moved != 0) count_moved_runs(-1);
   limit_ready();
   return true;
 }
@@ -159,8 +162,10 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
   const std::uint64_t word = pagemap_.word(first);
   if (page_word::kind(word) != PageKind::Run) return Resize::NotARun;
   old_pages = page_word::value(word);
+  std::uint64_t moved = moved_pages(first);
   if (pages < old_pages) {
-    buddy_.put({first + pages, old_pages - pages}, FreeState::Dirty);
+    take_back({first + pages, old_pages - pages}, moved > pages ? moved - pages : 0);
+    moved = std::min(moved, pages);
     limit_ready();
   } else if (pages > old_pages) {
     const PageRun more{first + old_pages, pages - old_pages};
@@ -175,13 +180,21 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
     buddy_.take_exactly(more);
     charge(clean);
   }
-  pagemap_.set_word(first, page_word::make(PageKind::Run, pages));
+  set_run({first, pages}, moved);
   return Resize::Done;
 }
 
 void Arena::purge() noexcept {
   const pal::LockGuard held(lock_);
   give_back(0);
+  buddy_.retreat();
+  // The published limit stays: entries of pages that are in use no more read as zero, as those of freed ones do.
+  char* const books_end = pagemap_.end_of_entries(buddy_.lowest());
+  const std::uint64_t books = pages_for(static_cast<std::size_t>(books_end - geometry_.top));
+  const std::uint64_t unused = books_pages_ - books;
+  if (unused == 0 || !pal::decommit(geometry_.top + bytes(books), bytes(unused))) return;
+  books_pages_ = books;
+  discharge(unused);
 }
 
 bool Arena::make_accessible(char* low, char* high) noexcept {

@@ -59,6 +59,9 @@ class Arena {
   // Pages at a multiple of `alignment` pages. The first entry of the pagemap says Run. Null: quota, span or system.
   Allocation allocate(std::uint64_t pages, std::uint64_t alignment) noexcept;
 
+  // The same for a run that is expected to grow: where it can be had cheaply, free pages follow it.
+  Allocation allocate_to_grow(std::uint64_t pages) noexcept;
+
   // Gives a run back, of `pages` pages. False, and nothing happened: the address is not in the first page of a run.
   bool deallocate(char* address, std::uint64_t& pages) noexcept;
 
@@ -67,7 +70,12 @@ class Arena {
   // `old_pages` tells the size before, whatever the answer.
   Resize resize(char* address, std::uint64_t pages, std::uint64_t& old_pages) noexcept;
 
-  // Gives all free pages back to the system.
+  // Makes a run larger at another place, to which its memory moves without being copied; as with allocate_to_grow(),
+  // free pages follow. Null, and the run is what it was: it is too small to be worth it, or there are no pages, no
+  // quota or no entries in the system's map table for it.
+  char* relocate(char* address, std::uint64_t pages) noexcept;
+
+  // Gives all free pages back to the system, and the books' pages that only described free ones at the lower end.
   void purge() noexcept;
 
   // Books outside the window: made accessible as a range, charged by the page when one is used.
@@ -89,9 +97,17 @@ class Arena {
   pal::Lock& lock() noexcept { return lock_; }
 
  private:
+  // A run's entry of the pagemap: its size, and how many pages from its first one on were moved there, or lie between
+  // such pages.
+  void set_run(PageRun run, std::uint64_t moved) noexcept;
+  std::uint64_t moved_pages(PageNumber first) const noexcept;
+
   PageRun take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept;
   PageRun take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexcept;
-  PageRun carve(std::uint64_t pages, std::uint64_t alignment) noexcept;
+  PageRun take_with_room(std::uint64_t pages, std::uint64_t more) noexcept;
+  PageRun carve(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept;
+  bool take_back(PageRun run, std::uint64_t moved) noexcept;
+  void count_moved_runs(std::int32_t change) noexcept;
   bool make_room(std::uint64_t pages) noexcept;
   std::uint64_t give_back(std::uint64_t keep) noexcept;
   void limit_ready() noexcept;
@@ -104,6 +120,7 @@ class Arena {
   Buddy buddy_;
   Geometry geometry_{};
   std::uint64_t books_pages_ = 0;  // of the window
+  std::uint32_t moved_runs_ = 0;   // runs, or what is left of them, that have entries of their own in the map table
   std::atomic<std::uint64_t>* page_limit_ = nullptr;
   // Written under the lock, read by statistics without it, relaxed.
   std::atomic<std::uint64_t> committed_pages_{0};

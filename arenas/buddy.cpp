@@ -74,6 +74,16 @@ void Buddy::put_block(PageNumber first, unsigned order, FreeState state) noexcep
   push(first, order, state);
 }
 
+void Buddy::retreat() noexcept {
+  for (;;) {
+    const std::uint64_t word = pagemap_.word(lowest_);
+    if (page_word::kind(word) != PageKind::Clean) return;
+    const auto order = static_cast<unsigned>(page_word::value(word));
+    remove(lowest_, order, FreeState::Clean);
+    lowest_ += block_pages(order);
+  }
+}
+
 void Buddy::put(PageRun run, FreeState state) noexcept {
   BERTH_ASSERT(run.first >= lowest_ && run.end() <= pagemap_.zeroth_page());
   while (run.pages > 0) {

@@ -42,6 +42,9 @@ class Buddy {
   // Makes known that the pages from `lowest` up exist.
   void extend_down(PageNumber lowest) noexcept { lowest_ = lowest; }
 
+  // Forgets the clean pages at the lower end; what is left begins at lowest().
+  void retreat() noexcept;
+
   // Takes pages back, merging. They must not be the head of anything any more.
   void put(PageRun run, FreeState state) noexcept;
 

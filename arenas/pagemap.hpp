@@ -11,8 +11,8 @@
 // so both ends of the accessible window move outwards and the mapping stays one. Entry k is the page k pages below top.
 //
 // Bits of PageEntry::word:
-//     63 | 62..60 | 59..0
-//      1 | kind   | order of a free block, pages of a run        the arena's (below)
+//     63 | 62..60 | 59    | 58..0
+//      1 | kind   | moved | order of a free block, pages of a run   the arena's (below)
 //      0 | not zero                                              the allocator's (allocator/slab.hpp)
 //      0 | zero                                                  not the head of anything
 // An entry that is not the head of something is zero. This makes split, merge and trim O(log n): no body is written.
@@ -43,7 +43,8 @@ struct PageEntry {
   // Written by the arena under its lock or by the owner of a slab; read by any thread that frees. Relaxed: who frees
   // a block has got its pointer from the allocating thread, and with it everything that thread wrote before.
   std::atomic<std::uint64_t> word;
-  // Links of a free block under the arena's lock, or a part of the record of a slab for its owner.
+  // Links of a free block and the moved pages of a run under the arena's lock, or a part of the record of a slab for
+  // its owner.
   std::uint64_t aux;
 };
 static_assert(sizeof(PageEntry) == 16);
@@ -60,7 +61,9 @@ namespace page_word {
 
 inline constexpr std::uint64_t kArenaBit = std::uint64_t{1} << 63;
 inline constexpr unsigned kKindShift = 60;
-inline constexpr std::uint64_t kValueMask = (std::uint64_t{1} << kKindShift) - 1;
+// A run with pages that were moved there (arena_moves.cpp); aux tells which.
+inline constexpr std::uint64_t kMovedBit = std::uint64_t{1} << 59;
+inline constexpr std::uint64_t kValueMask = kMovedBit - 1;
 
 inline constexpr std::uint64_t make(PageKind kind, std::uint64_t value) noexcept {
   return kArenaBit | (static_cast<std::uint64_t>(kind) << kKindShift) | value;

@@ -84,6 +84,9 @@ class Span {
     return access_ == pal::Access::ReadWrite || pal::commit(low, static_cast<std::size_t>(high - low));
   }
 
+  // Makes pages of the window what they were when it was opened there. False: nothing was changed.
+  bool renew(char* low, std::size_t bytes) noexcept { return pal::renew(low, bytes, access_); }
+
   // The reservation, which the caller releases; the span is empty then.
   Reservation take() noexcept { return std::exchange(reservation_, {}); }
 

@@ -26,6 +26,43 @@
 
 namespace berth::pal {
 
+namespace {
+
+// With MAP_FIXED_NOREPLACE it fills a hole that a refused call may have left, and fails where there is none.
+[[maybe_unused]] bool map_again(void* base, std::size_t bytes, int how) noexcept {
+  void* const got = mmap(base, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | how, -1, 0);
+  if (got == base) return true;
+  if (got != MAP_FAILED) munmap(got, bytes);  // a system that takes the unknown flag for none
+  return false;
+}
+
+// Reads the beginning of a one-line file of the system, for comparison; "" where there is none.
+struct Setting {
+  explicit Setting(const char* path) noexcept {
+    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    const ssize_t length = read(file, text, sizeof(text) - 1);
+    close(file);
+    if (length <= 0) text[0] = '\0';
+  }
+  char text[64] = {};
+};
+
+// Whether the system refuses memory that it could not back (vm.overcommit_memory is 2).
+bool strict_accounting() noexcept {
+  // Written by whoever asks first, read by all; relaxed: the answer is the same for everyone.
+  static constinit std::atomic<int> known{-1};
+  int answer = known.load(std::memory_order_relaxed);
+  if (answer < 0) {
+    const Setting setting("/proc/sys/vm/overcommit_memory");
+    answer = setting.text[0] == '2' ? 1 : 0;
+    known.store(answer, std::memory_order_relaxed);
+  }
+  return answer == 1;
+}
+
+}  // namespace
+
 bool supported() noexcept { return getauxval(AT_PAGESZ) == kPageSize; }
 
 void* reserve(std::size_t bytes, Access access) noexcept {
@@ -58,6 +95,30 @@ bool decommit(void* base, std::size_t bytes) noexcept {
 #endif
 }
 
+Move move_pages(void* from, void* to, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+#if defined(MREMAP_DONTUNMAP)
+  // The system unmaps `to` before it charges for it again, which it can refuse under strict accounting alone: then the
+  // range would be anybody's for a moment.
+  if (strict_accounting()) return Move::Refused;
+  // Refused where pages are locked (mlockall): the move would unlock the whole mapping that `from` lies in.
+  if (madvise(to, bytes, MADV_DONTNEED) != 0) return Move::Refused;
+  if (mremap(from, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to) != MAP_FAILED) return Move::Done;
+  const bool mixed = errno == EFAULT;
+  map_again(to, bytes, MAP_FIXED_NOREPLACE);
+  return mixed ? Move::Mixed : Move::Refused;
+#else
+  (void)from, (void)to, (void)bytes;
+  return Move::Refused;
+#endif
+}
+
+bool renew(void* base, std::size_t bytes, Access access) noexcept {
+  const ErrnoKeeper keeper;
+  const int uncharged = access == Access::ReadWrite ? MAP_NORESERVE : 0;
+  return map_again(base, bytes, MAP_FIXED | uncharged) || map_again(base, bytes, MAP_FIXED_NOREPLACE | uncharged);
+}
+
 bool protect(void* base, std::size_t bytes, Protection protection) noexcept {
   const ErrnoKeeper keeper;
   int flags = PROT_NONE;
@@ -77,14 +138,8 @@ bool huge_pages_by_default() noexcept {
   int answer = known.load(std::memory_order_relaxed);
   if (answer >= 0) return answer == 1;
   const ErrnoKeeper keeper;
-  answer = 0;
-  const int file = open("/sys/kernel/mm/transparent_hugepage/enabled", O_RDONLY | O_CLOEXEC);
-  if (file >= 0) {
-    char text[64] = {};
-    const ssize_t length = read(file, text, sizeof(text) - 1);
-    close(file);
-    if (length > 0 && std::strstr(text, "[always]") != nullptr) answer = 1;
-  }
+  const Setting setting("/sys/kernel/mm/transparent_hugepage/enabled");
+  answer = std::strstr(setting.text, "[always]") != nullptr ? 1 : 0;
   known.store(answer, std::memory_order_relaxed);
   return answer == 1;
 }

@@ -36,6 +36,17 @@ bool commit(void* base, std::size_t bytes) noexcept;
 // was changed.
 bool decommit(void* base, std::size_t bytes) noexcept;
 
+// Moves the memory behind committed pages, not its bytes, to other committed pages, whose own contents are lost. The
+// pages at `from` stay accessible and read as zero: a hole could be taken by a stranger. Where pages were moved to, the
+// system's map table has an entry of its own until they are renewed; what lies in several entries (Mixed) is moved one
+// by one. Unless Done, nothing was moved, and `to` is unchanged or reads as zero.
+enum class Move : std::uint8_t { Done, Mixed, Refused };
+Move move_pages(void* from, void* to, std::size_t bytes) noexcept;
+
+// Makes committed pages what they were before their first use: without memory, and one map entry with their
+// neighbours. `access` is that of the reservation. False: nothing was changed.
+bool renew(void* base, std::size_t bytes, Access access) noexcept;
+
 enum class Protection : std::uint8_t { None, Read, ReadWrite };
 bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
 

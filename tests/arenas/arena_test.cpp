@@ -3,53 +3,11 @@
 #include "arenas/arena.hpp"
 
 #include <cstring>
-#include <memory>
-#include <utility>
 #include <vector>
 
-#include "support/catch.hpp"
+#include "own_arena.hpp"
 
-using namespace berth;
-using namespace berth::core;
-
-namespace {
-
-constexpr std::size_t kPage = pal::kPageSize;
-constexpr std::size_t kMiB = std::size_t{1} << 20;
-
-// An arena whose books are the pagemap alone.
-class ArenaOfItsOwn {
- public:
-  explicit ArenaOfItsOwn(std::size_t quota = 0, std::size_t bytes = 256 * kMiB) {
-    Span span(bytes, pal::Access::None, 1);
-    REQUIRE(span);
-    char* top = span.base() + bytes - 4 * kMiB;
-    REQUIRE(span.open_window(top - 16 * kPage, top + kPage));
-    const Arena::Geometry geometry = {span.base(), top, top, reinterpret_cast<PageEntry*>(top), span.end()};
-    top_ = top;
-    arena->open(std::move(span), geometry, quota, limit);
-  }
-  ~ArenaOfItsOwn() { arena->close().release(); }
-  ArenaOfItsOwn(const ArenaOfItsOwn&) = delete;
-  ArenaOfItsOwn& operator=(const ArenaOfItsOwn&) = delete;
-
-  std::size_t committed() const { return arena->counts().committed_bytes; }
-  char* top() const { return top_; }
-
-  std::unique_ptr<Arena> arena = std::make_unique<Arena>();
-  std::atomic<std::uint64_t> limit{0};
-
- private:
-  char* top_ = nullptr;
-};
-
-std::uint64_t free_run(Arena& arena, char* address) {
-  std::uint64_t pages = 0;
-  REQUIRE(arena.deallocate(address, pages));
-  return pages;
-}
-
-}  // namespace
+using namespace fixtures;
 
 TEST_CASE("pages come zeroed, aligned and below the gap") {
   ArenaOfItsOwn own;
@@ -104,6 +62,24 @@ TEST_CASE("dirty pages are not called zero, purged ones are") {
   const Arena::Allocation clean = own.arena->allocate(8, 8);
   CHECK(clean.zero);
   for (std::size_t byte = 0; byte < 8 * kPage; ++byte) REQUIRE(clean.address[byte] == 0);
+}
+
+TEST_CASE("a purge gives the books of what is empty back, and they can be had again") {
+  ArenaOfItsOwn own;
+  char* const kept = own.arena->allocate(10, 1).address;
+  const std::size_t before = own.committed();
+  for (int round = 0; round < 3; ++round) {
+    char* const block = own.arena->allocate(64 * kMiB / kPage, 1).address;
+    REQUIRE(block != nullptr);
+    const std::uint64_t limit = own.limit;
+    std::memset(block, 1, 64 * kMiB);
+    free_run(*own.arena, block);
+    CHECK(own.committed() > before);
+    own.arena->purge();
+    CHECK(own.committed() == before);
+    CHECK(own.limit == limit);
+  }
+  CHECK(free_run(*own.arena, kept) == 10);
 }
 
 TEST_CASE("more than the allowed share of ready pages goes back by itself") {

@@ -91,6 +91,13 @@ Block Model::remove(std::size_t index) {
   return block;
 }
 
+void Model::swap(std::size_t index, std::size_t other) {
+  std::swap(blocks_[index], blocks_[other]);
+  for (const std::size_t each : {index, other}) {
+    by_address_[reinterpret_cast<std::uintptr_t>(blocks_[each].address)] = each;
+  }
+}
+
 void Model::note_free(const Block& block, unsigned by_thread) {
   ++frees_;
   if (block.thread == by_thread) return;

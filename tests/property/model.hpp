@@ -65,6 +65,7 @@ class Model {
   // Adds a block; fails if it overlaps another.
   void add(const Block& block);
   Block remove(std::size_t index);
+  void swap(std::size_t index, std::size_t other);
   Block& at(std::size_t index) { return blocks_[index]; }
   std::size_t count() const { return blocks_.size(); }
   std::size_t live_bytes() const { return live_bytes_; }

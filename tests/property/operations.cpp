@@ -125,14 +125,37 @@ void Round::reallocate(Subject& subject) {
   if (subject.model.count() == 0) return note("realloc of nothing");
   const std::size_t index = below(subject.model.count());
   const Block old = subject.model.at(index);
-  Block block;
+  std::size_t size = 0;
   switch (below(4)) {
-    case 0: block.size = old.size + below(64); break;
-    case 1: block.size = old.size * 2 + 1; break;
-    case 2: block.size = old.size / 8 * below(8); break;
-    default: block.size = random_size();
+    case 0: size = old.size + below(64); break;
+    case 1: size = old.size * 2 + 1; break;
+    case 2: size = old.size / 8 * below(8); break;
+    default: size = random_size();
   }
-  if (one_in(8)) block.alignment = random_alignment();
+  resize(subject, index, one_in(8) ? random_alignment() : 0, size);
+}
+
+// One block grows and grows, in place, moving its pages or copied, with others allocated behind it in between; then it
+// shrinks or stays.
+void Round::grow(Subject& subject) {
+  if (subject.model.count() == 0) return note("growth of nothing");
+  const std::size_t index = below(subject.model.count());
+  const std::size_t most = below(24 * kMiB);
+  for (std::size_t size = 0; size < most;) {
+    const Block& block = subject.model.at(index);
+    size = block.size + block.size / (1 + below(4)) + below(300 * kKiB);
+    if (subject.model.live_bytes() + size > 64 * kMiB || !resize(subject, index, 0, size)) break;
+    if (one_in(3)) allocate(subject);
+  }
+  if (one_in(2)) resize(subject, index, 0, below(subject.model.at(index).size));
+}
+
+// False: it was refused, and the block is what it was. The block keeps its index.
+bool Round::resize(Subject& subject, std::size_t index, std::size_t alignment, std::size_t size) {
+  const Block old = subject.model.at(index);
+  Block block;
+  block.alignment = alignment;
+  block.size = size;
   note("realloc " + std::to_string(old.size) + " to " + std::to_string(block.alignment) + " " +
        std::to_string(block.size));
   int error = 0;
@@ -146,7 +169,8 @@ void Round::reallocate(Subject& subject) {
   });
   if (block.address == nullptr) {
     check_pattern(old, old.usable, "after a realloc that failed");
-    return expect_refusal(subject, block.alignment, block.size, error);
+    expect_refusal(subject, block.alignment, block.size, error);
+    return false;
   }
   Block kept = old;
   kept.address = block.address;
@@ -160,6 +184,8 @@ void Round::reallocate(Subject& subject) {
     block.thread = old.thread;
   }
   place(subject, block, false);
+  subject.model.swap(index, subject.model.count() - 1);
+  return true;
 }
 
 void Round::free_at(Subject& subject, std::size_t index) {

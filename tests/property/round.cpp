@@ -134,7 +134,7 @@ void Round::step() {
     if (grow) return allocate(subject);
     return one_in(40) ? free_many(subject) : free_one(subject);
   }
-  if (dice < 920) return reallocate(subject);
+  if (dice < 920) return one_in(20) ? grow(subject) : reallocate(subject);
   if (dice < 950) return look(subject);
   if (dice < 970) return check_books(subject);
   if (dice < 978) return burst(subject);

@@ -48,6 +48,7 @@ class Round {
   void allocate(Subject& subject);
   void allocate_too_much(Subject& subject);
   void reallocate(Subject& subject);
+  void grow(Subject& subject);
   void free_one(Subject& subject);
   void free_many(Subject& subject);
   void burst(Subject& subject);
@@ -63,6 +64,7 @@ class Round {
   // Parts of them.
   void place(Subject& subject, Block block, bool zeroed);
   void free_at(Subject& subject, std::size_t index);
+  bool resize(Subject& subject, std::size_t index, std::size_t alignment, std::size_t size);
   void expect_refusal(Subject& subject, std::size_t alignment, std::size_t size, int error);
   void expect_misuse(Subject& subject, berth_misuse_kind kind, const void* address, std::uint64_t owner);
   void on_actor(std::size_t actor, const std::function<void()>& work);
