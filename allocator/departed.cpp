@@ -292,16 +292,19 @@ void forget_code(std::uintptr_t base, std::size_t bytes) noexcept {
 }
 
 bool describe(const void* address, Text& text, const char* prefix) noexcept {
-  Departure found;
-  if (find(instances, address, found)) {
-    text << prefix;
-    describe_memory(found, address, text);
-  } else if (find(modules, address, found) && !is_readable(address)) {
-    text << prefix << "code of plugin \"" << found.name << "\", unloaded ";
+  Departure memory;
+  Departure code;
+  const bool was_memory = find(instances, address, memory);
+  bool was_code = find(modules, address, code) && !is_readable(address);
+  if (was_memory && was_code) was_code = code.time > memory.time;  // who was there last
+  if (!was_memory && !was_code) return false;
+  text << prefix;
+  if (was_code) {
+    text << "code of plugin \"" << code.name << "\", unloaded ";
   } else {
-    return false;
+    describe_memory(memory, address, text);
   }
-  write_age(found.time, text);
+  write_age(was_code ? code.time : memory.time, text);
   return true;
 }
 

@@ -77,6 +77,18 @@ TEST_CASE("what lies there since is not called a departed plugin's", "[late]") {
   CHECK_FALSE(contains(description(late), "code of plugin"));
 }
 
+TEST_CASE("of all that an address was, the last is told", "[late]") {
+  berth_instance* instance = nullptr;
+  REQUIRE(berth_instance_create(nullptr, &instance) == BERTH_OK);
+  const void* late = berth_malloc(berth_instance_allocator(instance), 100);
+  const auto address = reinterpret_cast<std::uintptr_t>(late);
+  berth::core::departed::remember_code(address - 64, 4096, "before it");
+  REQUIRE(berth_instance_destroy(instance, nullptr) == BERTH_OK);
+  CHECK(contains(description(late), "it was memory of plugin"));
+  berth::core::departed::remember_code(address - 64, 4096, "after it");
+  CHECK(contains(description(late), "it was code of plugin \"after it\""));
+}
+
 TEST_CASE("a load over the range of a departed plugin removes it", "[late]") {
   berth::Host host;
   const auto* never_mapped = reinterpret_cast<const void*>(std::uintptr_t{8192});
