@@ -8,8 +8,16 @@ namespace berth::detail {
 
 bool HoldCount::close_until(std::chrono::steady_clock::time_point deadline) {
   if (close()) return true;
+  // Relaxed: no more than the word itself is told. Whoever leaves after this wakes; whoever left before is not counted
+  // when the count is looked at below.
+  struct Waiting {
+    std::atomic<std::uint64_t>& word;
+    explicit Waiting(std::atomic<std::uint64_t>& count) : word(count) {
+      word.fetch_add(kWaiter, std::memory_order_relaxed);
+    }
+    ~Waiting() { word.fetch_sub(kWaiter, std::memory_order_relaxed); }
+  } const waiting(word_);
   std::unique_lock lock(mutex_);
-  word_.fetch_or(kAwaited, std::memory_order_relaxed);
   bool won = false;
   left_.wait_until(lock, deadline, [&] {
     won = close();

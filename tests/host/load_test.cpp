@@ -193,11 +193,31 @@ TEST_CASE("unload waits for the last hold, and no longer than it was told") {
   CHECK(plugin);
   CHECK(host.unload(std::move(plugin), -1ms, error).outcome == Outcome::Refused);
   CHECK(error.status() == BERTH_ERR_TIMEOUT);
+  CHECK(plugin.lease());  // nobody waits any more
 
   std::thread holder([held = std::move(lease)]() mutable { held.reset(); });
   const berth::UnloadReport report = host.unload(std::move(plugin), std::chrono::milliseconds::max(), error);
   CHECK(report.outcome == Outcome::Destroyed);
   holder.join();
+}
+
+TEST_CASE("while an unload waits, nobody new comes in") {
+  berth::Host host;
+  berth::Plugin plugin = host.load(fixture("minimal"));
+  auto add = plugin.import <int(int, int)>("minimal_add");
+  std::thread unloading([&] {
+    berth::Error error;
+    CHECK(host.unload(std::move(plugin), 10min, error).outcome == Outcome::Destroyed);
+  });
+  while (plugin.lease()) std::this_thread::yield();
+  berth::Error error;
+  CHECK_FALSE(plugin.import <int(int, int)>("minimal_add", error));
+  CHECK(error.status() == BERTH_ERR_BUSY);
+  CHECK(contains(error.text(), "minimal"));
+  CHECK(contains(error.text(), "it is being unloaded"));
+  CHECK(add(1, 2) == 3);
+  add.reset();
+  unloading.join();
 }
 
 TEST_CASE("a Plugin that is destroyed is unloaded; one that is held is left to the Host") {

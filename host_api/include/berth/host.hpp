@@ -80,7 +80,7 @@ class Host;
 namespace detail {
 struct PluginState;  // in src/; shared by the Plugin, its imports and leases
 // A counted hold on a loaded plugin. Empty when default-constructed, released, or refused by a plugin that is being
-// unloaded.
+// unloaded or that an unload waits for.
 class Hold {
  public:
   Hold() = default;
@@ -154,7 +154,7 @@ class Plugin {
     return to_pointer<T>(find(name, error));
   }
 
-  // A counted function. Throws NOT_FOUND, and BUSY if the plugin is being unloaded.
+  // A counted function. Throws NOT_FOUND, and BUSY if the plugin is being unloaded or an unload waits for it.
   template <typename Signature>
   Import<Signature> import(const char* name) const {
     detail::Hold held = hold();
@@ -172,7 +172,7 @@ class Plugin {
   std::vector<std::filesystem::path> dependencies() const;
   std::vector<std::filesystem::path> dependencies(Error& error) const noexcept;
 
-  // Empty if the plugin is being unloaded, or this Plugin is empty.
+  // Empty if the plugin is being unloaded, an unload waits for it, or this Plugin is empty.
   Lease lease() const noexcept;
 
   berth_instance* instance() const noexcept;
@@ -223,8 +223,8 @@ class Host {
   Plugin adopt(void* native_handle, const LoadOptions& options, berth_instance* instance, Error& error) noexcept;
 
   // Detaches, closes, verifies, destroys. With an import or a lease still held: BERTH_ERR_BUSY, the argument and the
-  // plugin untouched. With a timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. Threads that are inside
-  // through raw symbols are the caller's to wait for.
+  // plugin untouched. With a timeout it waits so long for them first, and refuses new ones meanwhile, then
+  // BERTH_ERR_TIMEOUT. Threads that are inside through raw symbols are the caller's to wait for.
   UnloadReport unload(Plugin&& plugin);
   UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout);
   UnloadReport unload(Plugin&& plugin, Error& error) noexcept;
