@@ -11,7 +11,8 @@ namespace berth::core {
 
 namespace {
 
-// One bit for each 8 bytes between the lowest page in use and top: set where a free block starts.
+// One bit for each 8 bytes between the lowest page in use and top: set where a free block starts. For FAST, which knows
+// no states of blocks.
 class FreeBlocks {
  public:
   bool open(Instance& instance) noexcept {
@@ -64,14 +65,17 @@ void mark_cache(Instance& instance, ThreadCache& cache, FreeBlocks& free) noexce
 
 bool visit_slab(Instance& instance, std::uint32_t index, unsigned size_class, FreeBlocks& free, BlockVisitor visitor,
                 void* context) noexcept {
-  const size_class::Class& kind = size_class::kTable[size_class];
+  const size_class::Class& kind = size_class::kTable[instance.cut_as(size_class)];
+  const std::size_t usable = size_class::kTable[size_class].block_bytes;
   const Slab slab(instance.arena.pagemap(), index);
   const Slab::Counts counts = slab.counts();
-  free.mark_list(slab.free_list(), instance.link_key);
+  const bool has_states = instance.hardening != Hardening::Fast;
+  if (!has_states) free.mark_list(slab.free_list(), instance.link_key);
   char* start = page_address(instance.arena.pagemap().page(index));
   for (std::uint32_t number = 0; number < counts.carved; ++number) {
     char* block = start + std::size_t{(number + counts.origin) % kind.blocks} * kind.block_bytes;
-    if (!free.marked(block) && !visitor(context, block, kind.block_bytes)) return false;
+    const bool live = has_states ? instance.block_states.is_live(block) : !free.marked(block);
+    if (live && !visitor(context, block, usable)) return false;
   }
   return true;
 }
@@ -80,9 +84,11 @@ bool visit_slab(Instance& instance, std::uint32_t index, unsigned size_class, Fr
 
 Status visit_live_blocks(Instance& instance, BlockVisitor visitor, void* context) noexcept {
   FreeBlocks free;
-  if (!free.open(instance)) return Status::OutOfMemory;
-  const std::uint32_t open = std::max(instance.open_slots.load(std::memory_order_acquire), 1u);
-  for (std::uint32_t slot = 0; slot < open; ++slot) mark_cache(instance, instance.cache(slot), free);
+  if (instance.hardening == Hardening::Fast) {
+    if (!free.open(instance)) return Status::OutOfMemory;
+    const std::uint32_t open = std::max(instance.open_slots.load(std::memory_order_acquire), 1u);
+    for (std::uint32_t slot = 0; slot < open; ++slot) mark_cache(instance, instance.cache(slot), free);
+  }
 
   const Pagemap& pagemap = instance.arena.pagemap();
   const PageNumber lowest = instance.arena.lowest_page();

@@ -140,7 +140,9 @@ Map make_map(Instance& instance) noexcept {
   for (std::uint64_t index = 0; index < count; ++index) {
     const std::uint64_t word = pagemap.at(static_cast<std::uint32_t>(index)).word.load(std::memory_order_relaxed);
     map[index] = kNothing;
-    if (slab_word::is_slab(word)) map[index] = static_cast<std::uint8_t>(slab_word::size_class(word) + 1);
+    if (slab_word::is_slab(word)) {
+      map[index] = static_cast<std::uint8_t>(instance.cut_as(slab_word::size_class(word)) + 1);
+    }
     if (page_word::kind(word) != PageKind::Run) continue;
     // The head is the last of a run that is met, its bodies lie behind.
     map[index] = kLargeHead;

@@ -47,11 +47,13 @@ class Execution {
 void lock_instance(Instance& instance) noexcept {
   instance.slots_lock.lock();
   instance.shared_lock.lock();
+  instance.block_states.lock().lock();
   instance.arena.lock().lock();
 }
 
 void unlock_instance(Instance& instance) noexcept {
   instance.arena.lock().unlock();
+  instance.block_states.lock().unlock();
   instance.shared_lock.unlock();
   instance.slots_lock.unlock();
 }

@@ -23,6 +23,12 @@ Place large_block_around(Instance& instance, std::uint64_t index, std::uint64_t 
   return {PlaceKind::Free, nullptr, 0};
 }
 
+const char* phrase(PlaceKind kind, Hardening level) noexcept {
+  if (kind == PlaceKind::LargeBlock) return "the live large block";
+  if (kind == PlaceKind::FreedBlock) return "the freed block";
+  return level == Hardening::Fast ? "the block" : "the live block";
+}
+
 }  // namespace
 
 Place inspect(Instance& instance, const void* address) noexcept {
@@ -39,10 +45,13 @@ Place inspect(Instance& instance, const void* address) noexcept {
   const unsigned size_class = slab_word::size_class(word);
   const char* start = Slab::start_of(address, size_class);
   const auto offset = static_cast<std::size_t>(static_cast<const char*>(address) - start);
-  const std::size_t bytes = size_class::kTable[size_class].block_bytes;
-  const std::size_t number = size_class::block_index(size_class, offset);
-  if (number >= size_class::kTable[size_class].blocks) return {PlaceKind::SlabTail, nullptr, 0};
-  return {PlaceKind::SmallBlock, start + number * bytes, bytes};
+  const unsigned cut_as = instance.cut_as(size_class);
+  const size_class::Class& kind = size_class::kTable[cut_as];
+  const std::size_t number = size_class::block_index(cut_as, offset);
+  if (number >= kind.blocks) return {PlaceKind::SlabTail, nullptr, 0};
+  const char* block = start + number * kind.block_bytes;
+  const bool freed = instance.hardening != Hardening::Fast && !instance.block_states.is_live(block);
+  return {freed ? PlaceKind::FreedBlock : PlaceKind::SmallBlock, block, size_class::kTable[size_class].block_bytes};
 }
 
 void describe(const void* address, Text& text) noexcept {
@@ -58,10 +67,11 @@ void describe(const void* address, Text& text) noexcept {
   const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - place.block);
   switch (place.kind) {
     case PlaceKind::SmallBlock:
+    case PlaceKind::FreedBlock:
     case PlaceKind::LargeBlock:
       if (offset != 0) text << offset << " bytes into ";
-      text << (place.kind == PlaceKind::LargeBlock ? "the live large block" : "the block") << " of "
-           << std::uint64_t{place.block_bytes} << " bytes at " << static_cast<const void*>(place.block) << " of ";
+      text << phrase(place.kind, pin.instance()->hardening) << " of " << std::uint64_t{place.block_bytes}
+           << " bytes at " << static_cast<const void*>(place.block) << " of ";
       break;
     case PlaceKind::Books: text << "the allocator's own data of "; break;
     case PlaceKind::Free: text << "freed memory of "; break;

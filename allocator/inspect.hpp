@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Inspect: what lies at an address of an instance? Reads the pagemap alone, for messages and for visits.
+// Inspect: what lies at an address of an instance? Reads the pagemap, and above FAST the states of blocks, for messages
+// and for visits.
 #pragma once
 
 #include <cstddef>
@@ -17,7 +18,8 @@ enum class PlaceKind : std::uint8_t {
   Books,
   Unused,      // pages that never held a block
   Free,        // pages that a block was in
-  SmallBlock,  // live, or in a free list
+  SmallBlock,  // live; at FAST perhaps in a free list
+  FreedBlock,  // small, and not live
   SlabTail,    // what is left of a slab behind its last block
   LargeBlock   // live
 };

@@ -10,13 +10,19 @@
 //   base                       top                                                                             end
 //    | inaccessible <- blocks   | first cache | Instance | pagemap ->    inaccessible      thread caches ->      |
 //
-// Locks, in the order in which they may be taken: shared_lock or slots_lock, then the arena's. All others are leaves.
+// Above FAST the states of blocks lie between base and the lowest place for blocks.
+//
+// Locks, in the order in which they may be taken: shared_lock or slots_lock, that of the block states, the arena's. All
+// others are leaves.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/block_states.hpp"
+#include "allocator/findings.hpp"
+#include "allocator/free_list.hpp"
 #include "allocator/settings.hpp"
 #include "allocator/slab.hpp"
 #include "allocator/thread_cache.hpp"
@@ -39,6 +45,10 @@ struct alignas(32) Instance {
   std::atomic<std::uint64_t> page_limit;
   std::uintptr_t link_key;  // of the free lists; constant
   char* caches;             // cache s, from 1 on, lies at caches + s * kCacheStride; constant
+
+  // Above FAST.
+  BlockStates block_states;
+  Findings findings;
 
   Arena arena;
 
@@ -87,6 +97,22 @@ struct alignas(32) Instance {
   Bin& first_bin(std::uint64_t number) noexcept { return first_cache().bins[number]; }
   Bin& bin(std::uint64_t number) noexcept {
     return *reinterpret_cast<Bin*>(caches + offsetof(ThreadCache, bins) + number * sizeof(Bin));
+  }
+
+  // The class as whose slabs those of this class are cut.
+  unsigned cut_as(unsigned size_class) const noexcept {
+    return size_class::cut_as(size_class, hardening != Hardening::Fast);
+  }
+
+  // The link of a free block, sealed above FAST: for all but the fast paths, which know the level.
+  void link(void* block, const void* next) const noexcept {
+    if (hardening == Hardening::Fast) return free_list::set_next(block, next, link_key);
+    free_list::set_sealed_next(block, next, link_key);
+  }
+  void* next(const void* block, bool& sealed) const noexcept {
+    if (hardening != Hardening::Fast) return free_list::sealed_next(block, link_key, sealed);
+    sealed = true;
+    return free_list::next(block, link_key);
   }
 
   PageEntry* pagemap_entries() noexcept { return reinterpret_cast<PageEntry*>(this + 1); }

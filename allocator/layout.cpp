@@ -33,7 +33,7 @@ std::size_t default_span(std::size_t live_instances) noexcept {
   return std::clamp(std::bit_floor(share), kSmallestDefaultSpan, kDefaultSpan);
 }
 
-Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour) noexcept {
+Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_t states_bytes) noexcept {
   Layout result{};
   result.slots = static_cast<std::uint32_t>(
       std::min<std::size_t>(span_bytes / kSpanPerSlot, Instance::kThreadSlots + kMaxThreads));
@@ -55,13 +55,13 @@ Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour) noexcept {
   const auto first_cache = reinterpret_cast<std::uintptr_t>(result.instance - sizeof(ThreadCache));
   char* const top = reinterpret_cast<char*>(align_down(first_cache, pal::kPageSize));
   auto* entries_at = reinterpret_cast<PageEntry*>(result.instance + sizeof(Instance));
-  result.geometry = {base, top, reinterpret_cast<char*>(zeroth), entries_at, ceiling};
+  result.geometry = {base + states_bytes, top, reinterpret_cast<char*>(zeroth), entries_at, ceiling};
 
   // As far as the entry of the gap below top, and to the end of its page.
   const std::size_t first_entries = (zeroth - reinterpret_cast<std::uintptr_t>(top)) / pal::kPageSize + 2;
   const std::uintptr_t books_end = reinterpret_cast<std::uintptr_t>(entries_at + first_entries) + pal::kPageSize - 1;
   result.window_high = reinterpret_cast<char*>(align_down(books_end, pal::kPageSize));
-  const auto below = static_cast<std::size_t>(top - base);
+  const auto below = static_cast<std::size_t>(top - result.geometry.floor);
   result.window_low = top - std::min(kFirstPages, below / 2 / pal::kPageSize * pal::kPageSize);
   return result;
 }

@@ -96,7 +96,9 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
     return refuse(why, Status::AddressSpace, "span_bytes", settings.span_bytes,
                   "(0: default) of address space could not be reserved");
   }
-  const Layout plan = layout::plan(span.base(), span.bytes(), claim.id);
+  const bool has_states = settings.hardening != Hardening::Fast;
+  const Layout plan =
+      layout::plan(span.base(), span.bytes(), claim.id, has_states ? BlockStates::room(span.bytes()) : 0);
   if (!span.open_window(plan.window_low, plan.window_high)) {
     span.release();
     registry::vacate(claim.line);
@@ -118,6 +120,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   char* const base = span.base();
   const std::size_t bytes = span.bytes();
   instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, instance->page_limit);
+  if (has_states) instance->block_states.open(instance->arena);
   registry::publish(claim.line, instance, base, bytes);
   handle = claim.handle;
   return Status::Ok;

@@ -20,7 +20,7 @@ const char* phrase(MisuseKind kind) noexcept {
     case MisuseKind::UnknownFree: return "is no block of any plugin";
     case MisuseKind::InteriorFree: return "is not the start of a block";
     case MisuseKind::SizeMismatch: return "was not allocated with this size";
-    case MisuseKind::Corruption: return "is corrupt";
+    case MisuseKind::Corruption: return "was written to after it was freed";
   }
   return "is not valid";
 }
@@ -66,11 +66,18 @@ void report_not_a_block(Instance& called, const void* address, const Call& call)
   if (called.contains(address)) {
     const Place place = inspect(called, address);
     if (place.block != nullptr && place.block != address) kind = MisuseKind::InteriorFree;
-    if (place.kind == PlaceKind::Free) kind = MisuseKind::DoubleFree;
+    // A small block that starts here and is refused: only above FAST, where it is known not to be live.
+    if (place.kind == PlaceKind::Free || place.block == address) kind = MisuseKind::DoubleFree;
   } else if (registry::find(address).handle != InstanceHandle::None) {
     kind = MisuseKind::ForeignFree;
   }
   report(kind, called, address, call);
+}
+
+bool report_findings(Instance& called, const Call& call) noexcept {
+  if (!called.findings.any()) return false;
+  called.findings.take([&](const Finding& finding) { report(finding.kind, called, finding.block, call); });
+  return true;
 }
 
 }  // namespace berth::core::misuse

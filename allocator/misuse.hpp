@@ -18,6 +18,9 @@ struct Call {
 // An address that is no block of the instance that was asked to free, resize or measure it: finds out what it is.
 void report_not_a_block(Instance& called, const void* address, const Call& call) noexcept;
 
+// What was found on the way of an operation that is over now, no lock held. False: nothing.
+bool report_findings(Instance& called, const Call& call) noexcept;
+
 void report(MisuseKind kind, Instance& called, const void* address, const Call& call) noexcept;
 
 }  // namespace berth::core::misuse

@@ -29,21 +29,24 @@ bool with_cache(Instance& instance, Use use) noexcept {
   return cache != nullptr;
 }
 
+template <Hardening kLevel>
 void* allocate_small(Instance& instance, unsigned size_class) noexcept {
   void* block = nullptr;
   with_cache(instance, [&](ThreadCache& cache) {
     Bin& bin = cache.bins[size_class];
     if (bin.allocate_list == nullptr && !small_blocks::refill(instance, cache, size_class)) return;
-    block = small_blocks::pop(bin, instance.link_key);
+    block = small_blocks::pop<kLevel>(bin, instance);
+    if (block == nullptr) small_blocks::drop_corrupt_list(instance, bin);
   });
   return block;
 }
 
+template <Hardening kLevel>
 void* try_allocate(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size,
                    bool& zero) noexcept {
   zero = false;
   return size_class == kNoClass ? large_blocks::allocate(instance, alignment, size, zero)
-                                : allocate_small(instance, size_class);
+                                : allocate_small<kLevel>(instance, size_class);
 }
 
 void* fail(Instance& instance, int error) noexcept {
@@ -53,17 +56,30 @@ void* fail(Instance& instance, int error) noexcept {
 }
 
 // Tries with what is at hand, then with what idle caches hold, then with what the host can shed.
-void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size,
-                  bool& zero) noexcept {
-  if (size > instance.arena.span_bytes()) return fail(instance, ENOMEM);
-  if (void* block = try_allocate(instance, size_class, alignment, size, zero)) return block;
+template <Hardening kLevel>
+void* obtain(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size, bool& zero) noexcept {
+  if (size > instance.arena.span_bytes()) return nullptr;
+  if (void* block = try_allocate<kLevel>(instance, size_class, alignment, size, zero)) return block;
+  if (instance.findings.any()) return nullptr;
   purge(instance);
-  if (void* block = try_allocate(instance, size_class, alignment, size, zero)) return block;
+  if (void* block = try_allocate<kLevel>(instance, size_class, alignment, size, zero)) return block;
   const Handlers& handlers = instance.handlers;
   if (handlers.ask_pressure != nullptr && handlers.ask_pressure(handlers, instance.self, size)) {
-    if (void* block = try_allocate(instance, size_class, alignment, size, zero)) return block;
+    return try_allocate<kLevel>(instance, size_class, alignment, size, zero);
   }
-  return fail(instance, ENOMEM);
+  return nullptr;
+}
+
+// An allocation that found a corrupt list on its way is dropped, whatever else it found.
+template <Hardening kLevel>
+void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size, bool& zero,
+                  const Call& call) noexcept {
+  void* block = obtain<kLevel>(instance, size_class, alignment, size, zero);
+  if (kLevel != Hardening::Fast && misuse::report_findings(instance, call)) [[unlikely]] {
+    if (block != nullptr) deallocate<kLevel>(instance, block, call.operation, call.caller);
+    block = nullptr;
+  }
+  return block != nullptr ? block : fail(instance, ENOMEM);
 }
 
 constexpr std::size_t kMaxAlignment = std::size_t{1} << 30;
@@ -78,12 +94,13 @@ unsigned class_of(std::size_t alignment, std::size_t size) noexcept {
   return size <= kMaxSmall ? size_class::of(size) : kNoClass;
 }
 
-// A live block as its pagemap entry tells; size_class kNoClass and bytes 0 if it is none.
+// A live block as its pagemap entry tells, and above FAST its state; size_class kNoClass and bytes 0 if it is none.
 struct Block {
   unsigned size_class;
   std::size_t bytes;
 };
 
+template <Hardening kLevel>
 Block block_at(Instance& instance, const void* block) noexcept {
   const std::uint64_t index = instance.page_index(block);
   if (index >= instance.page_limit.load(std::memory_order_relaxed)) return {kNoClass, 0};
@@ -94,65 +111,89 @@ Block block_at(Instance& instance, const void* block) noexcept {
     return {kNoClass, static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize};
   }
   const unsigned size_class = slab_word::size_class(word);
-  const size_class::Class& kind = size_class::kTable[size_class];
+  const unsigned cut_as = size_class::cut_as(size_class, kLevel != Hardening::Fast);
+  const size_class::Class& kind = size_class::kTable[cut_as];
   const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - Slab::start_of(block, size_class));
-  const std::uint32_t number = size_class::block_index(size_class, offset);
+  const std::uint32_t number = size_class::block_index(cut_as, offset);
   if (number >= kind.blocks || std::size_t{number} * kind.block_bytes != offset) return {kNoClass, 0};
-  return {size_class, kind.block_bytes};
+  if (kLevel != Hardening::Fast && !instance.block_states.is_live(block)) return {kNoClass, 0};
+  return {size_class, size_class::kTable[size_class].block_bytes};
 }
 
-void deallocate_small(Instance& instance, void* block) noexcept {
+// False: above FAST, somebody else was faster.
+template <Hardening kLevel>
+bool deallocate_small(Instance& instance, void* block) noexcept {
   const std::uint64_t word = instance.arena.pagemap().word(page_number(block));
   const unsigned size_class = slab_word::size_class(word);
+  bool freed = true;
   const bool done = with_cache(instance, [&](ThreadCache& cache) {
-    if (slab_word::slot(word) != cache.slot.load(std::memory_order_relaxed)) {
-      remote_frees::add(instance, cache, slab_word::slot(word), size_class, block);
-      return;
+    const bool is_owner = slab_word::slot(word) == cache.slot.load(std::memory_order_relaxed);
+    if constexpr (kLevel != Hardening::Fast) {
+      freed = is_owner ? instance.block_states.end_life(block) : instance.block_states.send(block);
+      if (!freed) return;
     }
+    if (!is_owner) return remote_frees::add(instance, cache, slab_word::slot(word), size_class, block);
     // Inherited: the slab's word still names the previous owner of this cache.
     if (slab_word::owner(word) != cache.owner.load(std::memory_order_relaxed)) {
       small_blocks::rename_owner(instance, cache, block);
     }
-    if (!small_blocks::push(cache.bins[size_class], block, instance.link_key)) {
+    if (!small_blocks::push<kLevel>(cache.bins[size_class], block, instance)) {
       small_blocks::sort_back(instance, cache, size_class);
     }
   });
+  if (done) return freed;
   // A free needs no memory: without any cache the block goes straight to its owner.
-  if (!done) remote_frees::send_one(instance, slab_word::slot(word), size_class, block);
+  if (kLevel != Hardening::Fast && !instance.block_states.send(block)) return false;
+  remote_frees::send_one(instance, slab_word::slot(word), size_class, block);
+  return true;
+}
+
+template <Hardening kLevel>
+void report_late_findings(Instance& instance, const char* operation, const void* caller) noexcept {
+  if constexpr (kLevel != Hardening::Fast) misuse::report_findings(instance, {operation, caller});
 }
 
 }  // namespace
 
-void* allocate_slow(Instance& instance, std::size_t size) noexcept {
+template <Hardening kLevel>
+void* allocate_slow(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
   bool zero = false;
-  return allocate_of(instance, class_of(0, size), 0, size, zero);
+  return allocate_of<kLevel>(instance, class_of(0, size), 0, size, zero, {operation, caller, size});
 }
 
-void* allocate_zeroed(Instance& instance, std::size_t count, std::size_t size) noexcept {
+template <Hardening kLevel>
+void* allocate_zeroed(Instance& instance, std::size_t count, std::size_t size, const Call& call) noexcept {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes)) return fail(instance, ENOMEM);
   const unsigned size_class = class_of(0, bytes);
   bool zero = false;
-  void* block = size_class == kNoClass ? allocate_of(instance, size_class, 0, bytes, zero) : allocate(instance, bytes);
+  void* block = size_class == kNoClass ? allocate_of<kLevel>(instance, size_class, 0, bytes, zero, call)
+                                       : allocate<kLevel>(instance, bytes, call.operation, call.caller);
   if (block != nullptr && !zero) std::memset(block, 0, bytes);
   return block;
 }
 
-void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t size) noexcept {
+template <Hardening kLevel>
+void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t size, const Call& call) noexcept {
   if (!valid_alignment(alignment)) return fail(instance, EINVAL);
   bool zero = false;
-  const unsigned size_class = size_class::of(alignment, size);
+  const unsigned size_class = class_of(alignment, size);
   if (size_class != kNoClass) {
     // A request for exactly the class' block size: the fast path.
-    return allocate(instance, size_class::kTable[size_class].block_bytes);
+    return allocate<kLevel>(instance, size_class::kTable[size_class].block_bytes, call.operation, call.caller);
   }
-  return allocate_of(instance, size_class, alignment, size, zero);
+  return allocate_of<kLevel>(instance, size_class, alignment, size, zero, call);
 }
 
+template <Hardening kLevel>
 void* reallocate(Instance& instance, void* block, std::size_t alignment, std::size_t size, const Call& call) noexcept {
   if (alignment != 0 && !valid_alignment(alignment)) return fail(instance, EINVAL);
-  if (block == nullptr) return alignment == 0 ? allocate(instance, size) : allocate_aligned(instance, alignment, size);
-  const Block old = block_at(instance, block);
+  const auto allocate_new = [&]() noexcept {
+    return alignment == 0 ? allocate<kLevel>(instance, size, call.operation, call.caller)
+                          : allocate_aligned<kLevel>(instance, alignment, size, call);
+  };
+  if (block == nullptr) return allocate_new();
+  const Block old = block_at<kLevel>(instance, block);
   if (old.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
     errno = EINVAL;
@@ -167,46 +208,76 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   }
   void* moved = nullptr;
   if (size_class == kNoClass && plain && size > old.bytes) moved = large_blocks::allocate_to_grow(instance, size);
-  if (moved == nullptr) moved = alignment == 0 ? allocate(instance, size) : allocate_aligned(instance, alignment, size);
+  if (moved == nullptr) moved = allocate_new();
   if (moved == nullptr) return nullptr;
   std::memcpy(moved, block, std::min(old.bytes, size));
-  deallocate(instance, block, call.operation, call.caller);
+  deallocate<kLevel>(instance, block, call.operation, call.caller);
   return moved;
 }
 
-void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_class, std::size_t size) noexcept {
+template <Hardening kLevel>
+void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_class, std::size_t size,
+                          const char* operation, const void* caller) noexcept {
   Bin& bin = cache.bins[size_class];
-  if (!small_blocks::swap(cache, size_class)) return allocate_slow(instance, size);
-  void* block = small_blocks::pop(bin, instance.link_key);
+  // Above FAST the allocate list may have been refused instead of empty.
+  const bool swapped = bin.allocate_list == nullptr && small_blocks::swap(cache, size_class);
+  void* block = swapped ? small_blocks::pop<kLevel>(bin, instance) : nullptr;
+  if (block == nullptr) return allocate_slow<kLevel>(instance, size, operation, caller);
   BERTH_TSAN_RELEASE(&cache);
   return block;
 }
 
+template <Hardening kLevel>
 void deallocate_slow(Instance& instance, void* block, const char* operation, const void* caller,
                      std::size_t size) noexcept {
   if (block == nullptr) return;
   const pal::ErrnoKeeper keeper;
   const Call call = {operation, caller, size};
-  const Block found = block_at(instance, block);
+  const Block found = block_at<kLevel>(instance, block);
   if (found.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
-  } else if (found.size_class != kNoClass) {
-    deallocate_small(instance, block);
-  } else if (!large_blocks::deallocate(instance, block)) {
+  } else if (found.size_class != kNoClass ? !deallocate_small<kLevel>(instance, block)
+                                          : !large_blocks::deallocate(instance, block)) {
     misuse::report(MisuseKind::DoubleFree, instance, block, call);
   }
+  report_late_findings<kLevel>(instance, operation, caller);
 }
 
-void sort_back_slow(Instance& instance, std::uint64_t bin_number) noexcept {
+template <Hardening kLevel>
+void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* operation, const void* caller) noexcept {
   const pal::ErrnoKeeper keeper;
   ThreadCache& cache = instance.cache(slab_word::slot(bin_number));
   small_blocks::sort_back(instance, cache, slab_word::size_class(bin_number));
   BERTH_TSAN_RELEASE(&cache);
+  report_late_findings<kLevel>(instance, operation, caller);
 }
 
+template <Hardening kLevel>
+void deallocate_sized(Instance& instance, void* block, std::size_t alignment, std::size_t size,
+                      const Call& call) noexcept {
+  if (kLevel != Hardening::Fast && block != nullptr) {
+    const Block found = block_at<kLevel>(instance, block);
+    const unsigned size_class = class_of(alignment, size);
+    const bool matches = size_class == found.size_class &&
+                         (size_class != kNoClass || large_blocks::pages(size) * pal::kPageSize == found.bytes);
+    // What is no live block at all is told by the free itself.
+    if (found.bytes != 0 && !matches) {
+      const pal::ErrnoKeeper keeper;
+      return misuse::report(MisuseKind::SizeMismatch, instance, block, call);
+    }
+  }
+  deallocate<kLevel>(instance, block, call.operation, call.caller, size);
+}
+
+void deallocate_at_its_level(Instance& instance, void* block, const char* operation, const void* caller) noexcept {
+  if (instance.hardening == Hardening::Fast) return deallocate<Hardening::Fast>(instance, block, operation, caller);
+  deallocate<Hardening::Checked>(instance, block, operation, caller);
+}
+
+template <Hardening kLevel>
 std::size_t usable_size(Instance& instance, const void* block, const Call& call) noexcept {
   if (block == nullptr) return 0;
-  const Block found = block_at(instance, block);
+  const Block found = block_at<kLevel>(instance, block);
   if (found.bytes == 0) misuse::report_not_a_block(instance, block, call);
   return found.bytes;
 }
@@ -225,7 +296,23 @@ void purge(Instance& instance) noexcept {
       BERTH_TSAN_RELEASE(cache);
     }
   }
+  if (instance.hardening != Hardening::Fast) instance.block_states.purge();
   instance.arena.purge();
 }
+
+#define BERTH_OPERATIONS(level)                                                                            \
+  template void* allocate_slow<level>(Instance&, std::size_t, const char*, const void*) noexcept;          \
+  template void* allocate_zeroed<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;        \
+  template void* allocate_aligned<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;       \
+  template void* reallocate<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept;      \
+  template void* allocate_from_frees<level>(Instance&, ThreadCache&, unsigned, std::size_t, const char*,   \
+                                            const void*) noexcept;                                         \
+  template void deallocate_slow<level>(Instance&, void*, const char*, const void*, std::size_t) noexcept;  \
+  template void sort_back_slow<level>(Instance&, std::uint64_t, const char*, const void*) noexcept;        \
+  template void deallocate_sized<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept; \
+  template std::size_t usable_size<level>(Instance&, const void*, const Call&) noexcept
+BERTH_OPERATIONS(Hardening::Fast);
+BERTH_OPERATIONS(Hardening::Checked);
+#undef BERTH_OPERATIONS
 
 }  // namespace berth::core

@@ -2,8 +2,6 @@
 // Copyright (c) the Berth authors
 #include "allocator/remote_frees.hpp"
 
-#include "allocator/free_list.hpp"
-
 namespace berth::core::remote_frees {
 
 namespace {
@@ -16,7 +14,7 @@ void send(Instance& instance, RemoteBucket& bucket) noexcept {
   std::atomic<void*>& stack = instance.cache(bucket.slot).remote_frees;
   void* top = stack.load(std::memory_order_relaxed);
   do {
-    free_list::set_next(bucket.tail, top, instance.link_key);
+    instance.link(bucket.tail, top);
     // release: who takes the stack sees the links.
   } while (!stack.compare_exchange_weak(top, bucket.head, std::memory_order_release, std::memory_order_relaxed));
   bucket = {};
@@ -33,7 +31,7 @@ void add(Instance& instance, ThreadCache& cache, std::uint32_t owner_slot, unsig
     bucket.tail = block;
     bucket.slot = owner_slot;
   }
-  free_list::set_next(block, bucket.head, instance.link_key);
+  instance.link(block, bucket.head);
   bucket.head = block;
   ++bucket.count;
   bucket.bytes += size_class::kTable[size_class].block_bytes;

@@ -97,6 +97,14 @@ inline constexpr std::array<Class, kClasses> kTable = detail::make_classes();
 
 static_assert(kTable[0].block_bytes == kMaxSmall);
 
+// The class as whose slabs those of a class are cut. Above FAST blocks of 8 bytes lie 16 bytes apart: room for a link
+// and its seal, and a state for each.
+inline constexpr unsigned cut_as(unsigned index, bool sealed) noexcept {
+  return sealed && index == kClasses - 1 ? index - 1 : index;
+}
+static_assert(kTable[kClasses - 1].slab_alignment == kTable[kClasses - 2].slab_alignment &&
+              kTable[kClasses - 1].slab_pages == kTable[kClasses - 2].slab_pages);
+
 // The class of a request of up to kMaxSmall bytes at the default alignment, times 2^kScaleShift: one load.
 inline unsigned scaled_of(std::size_t size) noexcept {
   return detail::kScaled[(size + detail::kGranule - 1) / detail::kGranule];

@@ -64,7 +64,7 @@ void unlist(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
 }
 
 bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
-  const Class& kind = kTable[size_class];
+  const Class& kind = kTable[instance.cut_as(size_class)];
   // Where memory grows, the dead may have left some.
   const std::size_t committed = instance.arena.counts().committed_bytes;
   if (committed >= instance.next_collection.load(std::memory_order_relaxed)) {
@@ -77,6 +77,12 @@ bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexc
   // Equal parts of different instances begin in different lines, as their books do.
   const std::size_t colour = (instance.id % 64) * 64;
   const auto origin = static_cast<std::uint16_t>(colour / kind.block_bytes);
+  if (instance.hardening != Hardening::Fast &&
+      !instance.block_states.add_slab(page_number(pages.address), kind.slab_pages)) {
+    std::uint64_t returned = 0;
+    instance.arena.deallocate(pages.address, returned);
+    return false;
+  }
   Slab slab = slab_at(instance, index);
   slab.set_free_list(nullptr);
   slab.set_counts({0, 0, origin, 1});
@@ -88,9 +94,10 @@ bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexc
 }
 
 void remove_slab(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
-  const std::uint32_t pages = kTable[size_class].slab_pages;
+  const std::uint32_t pages = kTable[instance.cut_as(size_class)].slab_pages;
   char* start = start_of(instance, index);
   unlist(instance, cache, size_class, index);
+  if (instance.hardening != Hardening::Fast) instance.block_states.remove_slab(page_number(start), pages);
   set_words(instance, page_number(start), pages, 0);
   instance.arena.pagemap().set_word(page_number(start), page_word::make(PageKind::Run, pages));
   std::uint64_t returned = 0;
@@ -100,7 +107,7 @@ void remove_slab(Instance& instance, ThreadCache& cache, unsigned size_class, st
 
 // Cuts the next blocks of a slab and makes a list of them.
 void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
-  const Class& kind = kTable[size_class];
+  const Class& kind = kTable[instance.cut_as(size_class)];
   Slab slab = slab_at(instance, index);
   Slab::Counts counts = slab.counts();
   const auto first =
@@ -118,7 +125,7 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   };
   for (std::uint32_t number = counts.carved; number < counts.carved + count; ++number) {
     const bool last = number + 1 == counts.carved + count;
-    free_list::set_next(block(number), last ? nullptr : block(number + 1), instance.link_key);
+    instance.link(block(number), last ? nullptr : block(number + 1));
   }
   void* head = block(counts.carved);
   counts.carved = static_cast<std::uint16_t>(counts.carved + count);
@@ -132,9 +139,12 @@ void count_frees(Bin& bin, unsigned size_class) noexcept {
   bin.room.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
 }
 
+// What lies behind a corrupt link stays out of use.
 void return_list(Instance& instance, ThreadCache& cache, void* block) noexcept {
   while (block != nullptr) {
-    void* next = free_list::next(block, instance.link_key);
+    bool sealed = false;
+    void* next = instance.next(block, sealed);
+    if (!sealed) return instance.findings.add(MisuseKind::Corruption, block);
     return_to_slab(instance, cache, block);
     block = next;
   }
@@ -148,6 +158,10 @@ bool swap(ThreadCache& cache, unsigned size_class) noexcept {
   bin.allocate_list = std::exchange(bin.free_list, nullptr);
   count_frees(bin, size_class);
   return true;
+}
+
+void drop_corrupt_list(Instance& instance, Bin& bin) noexcept {
+  instance.findings.add(MisuseKind::Corruption, std::exchange(bin.allocate_list, nullptr));
 }
 
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
@@ -169,7 +183,7 @@ bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcep
     bin.allocate_list = carve(instance, cache, size_class, index);
     counts = slab.counts();
   }
-  if (counts.carved == kTable[size_class].blocks) {
+  if (counts.carved == kTable[instance.cut_as(size_class)].blocks) {
     unlist(instance, cache, size_class, index);
     counts.listed = 0;
     slab.set_counts(counts);
@@ -190,7 +204,7 @@ void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcep
   const std::uint32_t index = index_of(instance, Slab::start_of(block, size_class));
   Slab slab = slab_at(instance, index);
   Slab::Counts counts = slab.counts();
-  free_list::set_next(block, slab.free_list(), instance.link_key);
+  instance.link(block, slab.free_list());
   slab.set_free_list(block);
   ++counts.free;
   if (counts.listed == 0) {
@@ -205,7 +219,23 @@ void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcep
 }
 
 void drain_remote_frees(Instance& instance, ThreadCache& cache) noexcept {
-  return_list(instance, cache, remote_frees::take(cache));
+  void* block = remote_frees::take(cache);
+  if (instance.hardening == Hardening::Fast) return return_list(instance, cache, block);
+  while (block != nullptr) {
+    bool sealed = false;
+    void* next = instance.next(block, sealed);
+    if (!sealed) return instance.findings.add(MisuseKind::Corruption, block);
+    std::atomic<BlockState>& state = instance.block_states.of(block);
+    // The owner and another thread freed it at the same time. It is in two lists, and what is behind it may be as well.
+    if (state.load(std::memory_order_relaxed) != BlockState::Sent) {
+      const unsigned size_class = slab_word::size_class(instance.arena.pagemap().word(page_number(block)));
+      cache.bins[size_class].frees.add(~std::uint64_t{0});  // one of the two was none
+      return instance.findings.add(MisuseKind::DoubleFree, block);
+    }
+    state.store(BlockState::None, std::memory_order_relaxed);
+    return_to_slab(instance, cache, block);
+    block = next;
+  }
 }
 
 void empty(Instance& instance, ThreadCache& cache) noexcept {
@@ -229,7 +259,7 @@ void empty(Instance& instance, ThreadCache& cache) noexcept {
 void rename_owner(Instance& instance, ThreadCache& cache, const void* block) noexcept {
   const std::uint64_t word = instance.arena.pagemap().word(page_number(block));
   const unsigned size_class = slab_word::size_class(word);
-  set_words(instance, page_number(Slab::start_of(block, size_class)), kTable[size_class].slab_pages,
+  set_words(instance, page_number(Slab::start_of(block, size_class)), kTable[instance.cut_as(size_class)].slab_pages,
             slab_word::make(cache.owner.load(std::memory_order_relaxed), slab_word::slot(word), size_class));
 }
 

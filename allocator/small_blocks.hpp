@@ -13,26 +13,42 @@
 //    └ sort_back                      the bin is full: each block to its slab, each empty slab to the arena
 #pragma once
 
-#include "allocator/free_list.hpp"
 #include "allocator/instance.hpp"
 
 namespace berth::core::small_blocks {
 
-// A block of the bin, or null if its list is empty.
-inline void* pop(Bin& bin, std::uintptr_t link_key) noexcept {
+// A block of the bin, or null if its list is empty. Above FAST null also means that the first block of the list was
+// written to since it was freed: drop_corrupt_list() then.
+template <Hardening kLevel>
+inline void* pop(Bin& bin, const Instance& instance) noexcept {
   void* block = bin.allocate_list;
   if (block == nullptr) [[unlikely]]
     return nullptr;
-  void* next = free_list::next(block, link_key);
+  void* next = nullptr;
+  if constexpr (kLevel == Hardening::Fast) {
+    next = free_list::next(block, instance.link_key);
+  } else {
+    bool sealed = false;
+    next = free_list::sealed_next(block, instance.link_key, sealed);
+    if (!sealed) [[unlikely]]
+      return nullptr;
+    instance.block_states.of(block).store(BlockState::Live, std::memory_order_relaxed);
+  }
   __builtin_prefetch(next, 1);  // the next call reads its link; in a program with much memory that is a cache miss
   bin.allocate_list = next;
   bin.allocations.add(1);
   return block;
 }
 
-// Takes a block back. False: the bin has taken its last one and must be sorted back now.
-[[nodiscard]] inline bool push(Bin& bin, void* block, std::uintptr_t link_key) noexcept {
-  free_list::set_next(block, bin.free_list, link_key);
+// Takes a block back. False: the bin has taken its last one and must be sorted back now. Above FAST the caller has
+// taken its life (BlockStates::end_life).
+template <Hardening kLevel>
+[[nodiscard]] inline bool push(Bin& bin, void* block, const Instance& instance) noexcept {
+  if constexpr (kLevel == Hardening::Fast) {
+    free_list::set_next(block, bin.free_list, instance.link_key);
+  } else {
+    free_list::set_sealed_next(block, bin.free_list, instance.link_key);
+  }
   bin.free_list = block;
   const std::uint32_t room = bin.room.load(std::memory_order_relaxed);
   bin.room.store(room - 1, std::memory_order_relaxed);
@@ -41,6 +57,10 @@ inline void* pop(Bin& bin, std::uintptr_t link_key) noexcept {
 
 // Makes a bin's free list its allocate list, which is empty. False: the free list is empty too.
 bool swap(ThreadCache& cache, unsigned size_class) noexcept;
+
+// Above FAST, where pop() refused the first block: notes it as a finding. It and the blocks behind it stay out of use,
+// and so do their slabs, which never become empty.
+void drop_corrupt_list(Instance& instance, Bin& bin) noexcept;
 
 // Fills the bin's allocate_list. False: no memory.
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;

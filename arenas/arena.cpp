@@ -209,6 +209,11 @@ bool Arena::charge_books(std::uint64_t pages) noexcept {
   return true;
 }
 
+void Arena::discharge_books(std::uint64_t pages) noexcept {
+  const pal::LockGuard held(lock_);
+  discharge(pages);
+}
+
 void Arena::set_quota(std::size_t quota) noexcept { quota_bytes_.store(quota, std::memory_order_relaxed); }
 
 Arena::Counts Arena::counts() const noexcept {

@@ -81,6 +81,7 @@ class Arena {
   // Books outside the window: made accessible as a range, charged by the page when one is used.
   bool make_accessible(char* low, char* high) noexcept;
   bool charge_books(std::uint64_t pages) noexcept;
+  void discharge_books(std::uint64_t pages) noexcept;
 
   // For the fork handlers, in the child: what the process has committed is what its arenas count, one by one from zero.
   static void forget_committed() noexcept;

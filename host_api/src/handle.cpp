@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The functions behind the handle; those of the fast paths contain them (allocator/operations.hpp).
+// The functions behind the handle, a set for each hardening level; those of the fast paths contain them
+// (allocator/operations.hpp).
 #include "handle.hpp"
 
 #include "allocator/operations.hpp"
@@ -10,40 +11,69 @@ namespace berth {
 
 namespace {
 
-void* allocate(berth_allocator* self, std::size_t size) { return core::allocate(instance_of(self), size); }
+using core::Hardening;
 
+template <Hardening kLevel>
+void* allocate(berth_allocator* self, std::size_t size) {
+  // At FAST an allocation has nothing to report.
+  if constexpr (kLevel == Hardening::Fast) return core::allocate<kLevel>(instance_of(self), size, nullptr, nullptr);
+  return core::allocate<kLevel>(instance_of(self), size, "allocate", __builtin_return_address(0));
+}
+
+template <Hardening kLevel>
 void* allocate_zeroed(berth_allocator* self, std::size_t count, std::size_t size) {
-  return core::allocate_zeroed(instance_of(self), count, size);
+  return core::allocate_zeroed<kLevel>(instance_of(self), count, size,
+                                       {"allocate_zeroed", __builtin_return_address(0), size});
 }
 
+template <Hardening kLevel>
 void* allocate_aligned(berth_allocator* self, std::size_t alignment, std::size_t size) {
-  return core::allocate_aligned(instance_of(self), alignment, size);
+  return core::allocate_aligned<kLevel>(instance_of(self), alignment, size,
+                                        {"allocate_aligned", __builtin_return_address(0), size});
 }
 
+template <Hardening kLevel>
 void* reallocate(berth_allocator* self, void* block, std::size_t alignment, std::size_t size) {
-  return core::reallocate(instance_of(self), block, alignment, size, {"reallocate", __builtin_return_address(0), size});
+  return core::reallocate<kLevel>(instance_of(self), block, alignment, size,
+                                  {"reallocate", __builtin_return_address(0), size});
 }
 
+template <Hardening kLevel>
 void deallocate(berth_allocator* self, void* block) {
-  core::deallocate(instance_of(self), block, "deallocate", __builtin_return_address(0));
+  core::deallocate<kLevel>(instance_of(self), block, "deallocate", __builtin_return_address(0));
 }
 
-void deallocate_sized(berth_allocator* self, void* block, std::size_t /*alignment*/, std::size_t size) {
-  core::deallocate(instance_of(self), block, "deallocate_sized", __builtin_return_address(0), size);
+template <Hardening kLevel>
+void deallocate_sized(berth_allocator* self, void* block, std::size_t alignment, std::size_t size) {
+  if constexpr (kLevel == Hardening::Fast) {
+    core::deallocate<kLevel>(instance_of(self), block, "deallocate_sized", __builtin_return_address(0), size);
+  } else {
+    core::deallocate_sized<kLevel>(instance_of(self), block, alignment, size,
+                                   {"deallocate_sized", __builtin_return_address(0), size});
+  }
 }
 
+template <Hardening kLevel>
 std::size_t usable_size(berth_allocator* self, const void* block) {
-  return core::usable_size(instance_of(self), block, {"usable_size", __builtin_return_address(0)});
+  return core::usable_size<kLevel>(instance_of(self), block, {"usable_size", __builtin_return_address(0)});
 }
 
 bool owns(berth_allocator* self, const void* address) { return instance_of(self).contains(address); }
 
-constexpr berth_allocator kImage = {
-    sizeof(berth_allocator), BERTH_ALLOCATOR_ABI, allocate, allocate_zeroed, allocate_aligned, reallocate, deallocate,
-    deallocate_sized,        usable_size,         owns};
+template <Hardening kLevel>
+constexpr berth_allocator image() {
+  return {sizeof(berth_allocator),  BERTH_ALLOCATOR_ABI,
+          allocate<kLevel>,         allocate_zeroed<kLevel>,
+          allocate_aligned<kLevel>, reallocate<kLevel>,
+          deallocate<kLevel>,       deallocate_sized<kLevel>,
+          usable_size<kLevel>,      owns};
+}
+
+constexpr berth_allocator kFast = image<Hardening::Fast>();
+constexpr berth_allocator kChecked = image<Hardening::Checked>();
 
 }  // namespace
 
-const berth_allocator& handle_image() noexcept { return kImage; }
+const berth_allocator& handle_image(Hardening level) noexcept { return level == Hardening::Fast ? kFast : kChecked; }
 
 }  // namespace berth

@@ -12,8 +12,8 @@ namespace berth {
 static_assert(sizeof(berth_allocator) == core::kHandleBytes);
 static_assert(offsetof(core::Instance, handle) == 0);
 
-// What every instance's handle looks like.
-const berth_allocator& handle_image() noexcept;
+// What the handle of an instance of this level looks like.
+const berth_allocator& handle_image(core::Hardening level) noexcept;
 
 inline core::Instance& instance_of(berth_allocator* handle) noexcept {
   return *reinterpret_cast<core::Instance*>(handle);

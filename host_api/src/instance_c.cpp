@@ -89,7 +89,7 @@ core::Settings to_settings(const berth_instance_options& options) noexcept {
   settings.hardening = to_hardening(options.hardening);
   settings.no_reserve = (options.flags & BERTH_INSTANCE_NORESERVE) != 0;
   settings.user_data = options.user_data;
-  settings.handle = &handle_image();
+  settings.handle = &handle_image(settings.hardening);
   if (options.on_misuse != nullptr) {
     settings.handlers.tell_misuse = tell_misuse;
     settings.handlers.on_misuse = reinterpret_cast<core::Handlers::Opaque>(options.on_misuse);
@@ -231,6 +231,7 @@ berth_status berth_instance_purge(berth_instance* instance) {
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
   core::purge(*found);
+  core::misuse::report_findings(*found, {"berth_instance_purge", __builtin_return_address(0)});
   return BERTH_OK;
 }
 
@@ -248,7 +249,7 @@ uint64_t berth_find_owner_id(const void* address) { return core::registry::find(
 bool berth_free_if_owned(void* block) {
   core::Instance* owner = core::registry::resolve(core::registry::find(block).handle);
   if (owner == nullptr) return false;
-  core::deallocate(*owner, block, "berth_free_if_owned", __builtin_return_address(0));
+  core::deallocate_at_its_level(*owner, block, "berth_free_if_owned", __builtin_return_address(0));
   return true;
 }
 

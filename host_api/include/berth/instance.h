@@ -55,12 +55,12 @@ typedef enum {
   BERTH_ERR_DEFERRED          /* done, but the system kept the addresses for now; they are released later */
 } berth_status;
 
-/* This version checks what FAST says at every level; the higher ones are accepted, and take effect once they are built.
- */
+/* How much of a plugin's misuse is detected. This version checks at GUARDED what CHECKED says. */
 enum {
   BERTH_HARDENING_DEFAULT = 0, /* FAST in release builds of the library, CHECKED in debug builds */
   BERTH_HARDENING_FAST,        /* what the pagemap tells for free: foreign and unknown pointers, large blocks */
-  BERTH_HARDENING_CHECKED,     /* each double free, interior free, size mismatch and corrupt link */
+  BERTH_HARDENING_CHECKED,     /* each double free, interior free and wrong size of a sized free at the call; a corrupt
+                                * link of a free block at its next use */
   BERTH_HARDENING_GUARDED      /* CHECKED, and blocks against inaccessible pages */
 };
 
