@@ -4,13 +4,14 @@
 // The public classes of berth/host.hpp, on top of loading, teardown and the hold count.
 #include "berth/host.hpp"
 
-#include <algorithm>
 #include <new>
+#include <optional>
 #include <utility>
 
 #include "plugin_loading.hpp"
 #include "plugin_state.hpp"
 #include "teardown.hpp"
+#include "unloading.hpp"
 
 namespace berth {
 
@@ -41,10 +42,6 @@ UnloadReport with_refusal(UnloadReport report, const Error& error) noexcept {
   } catch (...) {  // out of memory: the Error has the texts
   }
   return report;
-}
-
-Error busy(const detail::PluginState& plugin) {
-  return Error(BERTH_ERR_BUSY, plugin.name, detail::display_name(plugin) + ": it is being unloaded");
 }
 
 Error empty_plugin() {
@@ -93,11 +90,16 @@ Plugin& Plugin::operator=(Plugin&& other) noexcept {
 Plugin::~Plugin() {
   if (state_ == nullptr) return;
   if (state_->holds.close()) {
-    detail::tear_down(std::move(state_));
-  } else if (!state_->holds.closed()) {  // an import or a lease holds it; Host::reap() unloads it later
-    detail::ZombieList& zombies = *state_->zombies;
-    zombies.add(std::move(state_));
+    state_->obstacle = detail::find_inside(*state_);
+    if (!state_->obstacle) {
+      detail::tear_down(std::move(state_));
+      return;
+    }
+  } else if (state_->holds.closed()) {
+    return;  // it is being unloaded
   }
+  detail::ZombieList& zombies = *state_->zombies;  // Host::reap() unloads it once nobody holds it or is inside
+  zombies.add(std::move(state_));
 }
 
 berth_instance* Plugin::instance() const noexcept { return state_ != nullptr ? state_->instance : nullptr; }
@@ -133,7 +135,7 @@ void* Plugin::find(const char* name, Error& error) const noexcept {
 detail::Hold Plugin::hold() const {
   if (state_ == nullptr) throw empty_plugin();
   detail::Hold held(state_);
-  if (!held) throw busy(*state_);
+  if (!held) throw detail::being_unloaded(*state_);
   return held;
 }
 
@@ -170,30 +172,14 @@ Plugin Host::adopt(void* native_handle, const LoadOptions& options, berth_instan
 UnloadReport Host::unload(Plugin&& plugin) {
   if (plugin.state_ == nullptr) throw empty_plugin();
   // A copy: berth_detach may look at the Plugin, which is to answer BUSY and not to be empty.
-  const std::shared_ptr<detail::PluginState> state = plugin.state_;
-  if (!state->holds.close()) {
-    if (state->holds.closed()) throw busy(*state);
-    throw Error(BERTH_ERR_BUSY, state->name, detail::display_name(*state) + ": an import or a lease still holds it",
-                Cause::Held);
-  }
-  UnloadReport report = detail::tear_down(state);
+  UnloadReport report = detail::unload_plugin(std::shared_ptr(plugin.state_), std::nullopt);
   plugin.state_.reset();
   return report;
 }
 
 UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout) {
   if (plugin.state_ == nullptr) throw empty_plugin();
-  const std::shared_ptr<detail::PluginState> state = plugin.state_;
-  // Bounded, so that the sum cannot overflow: a year is for ever.
-  const auto bounded = std::min<std::chrono::milliseconds>(timeout, std::chrono::hours(24 * 365));
-  if (!state->holds.close_until(std::chrono::steady_clock::now() + bounded)) {
-    if (state->holds.closed()) throw busy(*state);
-    throw Error(BERTH_ERR_TIMEOUT, state->name,
-                detail::display_name(*state) + ": an import or a lease still holds it after " +
-                    std::to_string(timeout.count()) + " ms",
-                Cause::Held);
-  }
-  UnloadReport report = detail::tear_down(state);
+  UnloadReport report = detail::unload_plugin(std::shared_ptr(plugin.state_), timeout);
   plugin.state_.reset();
   return report;
 }

@@ -11,8 +11,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "berth/allocator.h"
+#include "code_range.hpp"
 #include "file_claim.hpp"
 #include "obstacle.hpp"
 
@@ -37,6 +39,9 @@ bool is_loaded(const std::filesystem::path& path) noexcept;
 
 // False for an identity that was never filled.
 bool is_mapped(const ModuleIdentity& module) noexcept;
+
+// Its executable segments; none if it is not mapped.
+std::vector<CodeRange> code_of(const ModuleIdentity& module);
 
 // A mapped module whose operator new (berth::plugin_new) allocates from this instance. A plugin's own dependencies
 // may: they were loaded with it.

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "elf_image.hpp"
@@ -83,6 +84,20 @@ bool is_loaded(const std::filesystem::path& path) noexcept {
 bool is_mapped(const ModuleIdentity& module) noexcept {
   if (module.name.empty()) return false;
   return any_module([&](const dl_phdr_info& info) { return matches(info, module); });
+}
+
+std::vector<CodeRange> code_of(const ModuleIdentity& module) {
+  std::vector<CodeRange> code;
+  any_module([&](const dl_phdr_info& info) {
+    if (!matches(info, module)) return false;
+    for (const ElfW(Phdr) & segment : std::span(info.dlpi_phdr, info.dlpi_phnum)) {
+      if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
+      const std::uintptr_t begin = info.dlpi_addr + segment.p_vaddr;
+      code.push_back({begin, begin + segment.p_memsz, (segment.p_flags & PF_R) != 0});
+    }
+    return true;
+  });
+  return code;
 }
 
 std::optional<ModuleIdentity> find_user(const berth_allocator* instance) {

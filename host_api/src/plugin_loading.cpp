@@ -58,6 +58,7 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
 
 // Notes which modules are the plugin's. What was where they are now is no longer a departed plugin's.
 void note_modules(PluginState& plugin) {
+  plugin.code = code_of(plugin.module.identity());
   plugin.modules = brought_in_by(plugin.module.identity());
   for (const MappedModule& module : plugin.modules) core::departed::forget_code(module.begin, module.bytes);
 }

@@ -72,4 +72,8 @@ std::string display_name(const PluginState& plugin) {
   return path.empty() || path == plugin.name ? plugin.name : plugin.name + " (" + path + ")";
 }
 
+Error being_unloaded(const PluginState& plugin) {
+  return Error(BERTH_ERR_BUSY, plugin.name, display_name(plugin) + ": it is being unloaded");
+}
+
 }  // namespace berth::detail

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "berth/host.hpp"
+#include "code_range.hpp"
 #include "file_claim.hpp"
 #include "hold_count.hpp"
 #include "module_graph.hpp"
@@ -36,10 +37,11 @@ struct PluginState {
   Module module;
   std::vector<MappedModule> modules;  // the plugin's own, then the libraries that were loaded because of it
   ModuleOwner owner;                  // of these
+  std::vector<CodeRange> code;  // of the module, from when it was opened
   FileClaim claim;
   HoldCount holds;
   bool attached = false;  // berth_attach has run (or there is none): berth_detach is due
-  Obstacle obstacle;      // why it is a zombie
+  Obstacle obstacle;      // why it is a zombie, or waits for its last thread
 
   std::shared_ptr<PluginState> next;  // in a ZombieList
 };
@@ -70,5 +72,8 @@ class ZombieList {
 
 // "name (path)", or the name alone where it says the same.
 std::string display_name(const PluginState& plugin);
+
+// What a call on a plugin answers whose door is closed.
+Error being_unloaded(const PluginState& plugin);
 
 }  // namespace berth::detail

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "allocator/departed.hpp"
+#include "inside.hpp"
 #include "plugin_call.hpp"
 #include "survivors.hpp"
 
@@ -124,6 +125,14 @@ void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
 
 }  // namespace
 
+Obstacle find_inside(const PluginState& plugin) noexcept {
+  try {
+    return find_inside(plugin.code);
+  } catch (...) {
+    return unknown_obstacle();
+  }
+}
+
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
   const Clock::time_point start = Clock::now();
   UnloadReport report;
@@ -142,8 +151,10 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
 bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
   const Clock::time_point start = Clock::now();
   name_report(plugin, report);
-  if (plugin.module.is_open()) {  // its Plugin was destroyed while an import or a lease held it
-    if (!plugin.holds.close()) return false;
+  if (plugin.module.is_open()) {  // its Plugin was destroyed while somebody held it or was inside
+    if (!plugin.holds.closed() && !plugin.holds.close()) return false;
+    plugin.obstacle = find_inside(plugin);
+    if (plugin.obstacle) return false;
     detach(plugin, report);
     plugin.module.close();
   } else {
@@ -156,12 +167,16 @@ bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
 }
 
 void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
-  plugin->module.close();
-  UnloadReport report;
-  if (finish(*plugin, report)) return;
+  if (plugin->module.is_open()) plugin->obstacle = find_inside(*plugin);  // it may have started a thread
+  if (!plugin->obstacle) {
+    plugin->module.close();
+    UnloadReport report;
+    if (finish(*plugin, report)) return;
+  }
   try {
     error = Error(error.status(), error.plugin(),
-                  error.text() + "; its instance is kept, since the module is still mapped: " + plugin->obstacle.text);
+                  error.text() + "; its instance is kept, since the module is still mapped: " + plugin->obstacle.text,
+                  plugin->obstacle.why);
   } catch (...) {  // out of memory: the error as it was
   }
   ZombieList& zombies = *plugin->zombies;

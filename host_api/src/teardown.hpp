@@ -8,11 +8,16 @@
 #include <memory>
 
 #include "berth/host.hpp"
+#include "obstacle.hpp"
 #include "plugin_state.hpp"
 
 namespace berth::detail {
 
-// Unloads a plugin whose door (HoldCount) the caller has closed. Cannot fail: what is still mapped becomes a zombie.
+// Who is inside the module, so that it must not be closed.
+Obstacle find_inside(const PluginState& plugin) noexcept;
+
+// Unloads a plugin whose door (HoldCount) the caller has closed, and in which nobody is. Cannot fail: what is still
+// mapped becomes a zombie.
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;
 
 // Tries again on one that ZombieList::take_all() gave. True: it is gone, `report` tells how.

@@ -131,7 +131,7 @@ class Lease {
   detail::Hold hold_;
 };
 
-// A loaded plugin. Destroying it unloads, or leaves a zombie to the Host.
+// A loaded plugin. Destroying it unloads; what cannot be unloaded then is left to Host::reap().
 class Plugin {
  public:
   Plugin() noexcept;
@@ -222,15 +222,19 @@ class Host {
   Plugin adopt(void* native_handle, const LoadOptions& options = {}, berth_instance* instance = nullptr);
   Plugin adopt(void* native_handle, const LoadOptions& options, berth_instance* instance, Error& error) noexcept;
 
-  // Detaches, closes, verifies, destroys. With an import or a lease still held: BERTH_ERR_BUSY, the argument and the
-  // plugin untouched. With a timeout it waits so long for them first, and refuses new ones meanwhile, then
-  // BERTH_ERR_TIMEOUT. Threads that are inside through raw symbols are the caller's to wait for.
+  // Detaches, closes, verifies, destroys. BERTH_ERR_BUSY, with argument and plugin untouched, while an import or a
+  // lease holds the plugin, a thread executes in it (the caller's own too) or a signal's handler is in it; with a
+  // timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. New leases are refused meanwhile. Enter through an
+  // import or a lease: a thread that enters through a raw symbol during an unload may enter too late to be seen. A
+  // thread that runs, or whose stack holds what may be left of an old call, is asked by a signal: calls that the system
+  // never restarts (poll, nanosleep; signal(7)) end with EINTR in it.
   UnloadReport unload(Plugin&& plugin);
   UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout);
   UnloadReport unload(Plugin&& plugin, Error& error) noexcept;
   UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout, Error& error) noexcept;
 
-  // Tries again for each zombie whose module may have left since. Returns the reports of those that are gone now.
+  // Tries again for each plugin that could not be unloaded when its Plugin ended, and for each zombie whose module may
+  // have left since. Returns the reports of those that are gone now.
   std::vector<UnloadReport> reap();
 
   std::size_t zombies() const noexcept;

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Where a plugin's code lies: what a thread's stack, a signal's disposition or a fault address is compared with.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <span>
+
+namespace berth::detail {
+
+// One executable segment of a mapped module.
+struct CodeRange {
+  std::uintptr_t begin = 0;
+  std::uintptr_t end = 0;
+  bool readable = true;  // not with execute-only code
+
+  bool contains(std::uintptr_t address) const noexcept { return address - begin < end - begin; }
+};
+
+inline const CodeRange* find_range(std::span<const CodeRange> code, std::uintptr_t address) noexcept {
+  const auto found =
+      std::find_if(code.begin(), code.end(), [address](const CodeRange& range) { return range.contains(address); });
+  return found != code.end() ? &*found : nullptr;
+}
+
+}  // namespace berth::detail

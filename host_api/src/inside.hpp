@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Who is still inside a plugin's code, so that unmapping it would crash the process: a thread, or a signal's handler.
+#pragma once
+
+#include <span>
+
+#include "code_range.hpp"
+#include "obstacle.hpp"
+
+namespace berth::detail {
+
+// The first that is found; none if nobody is inside. [any thread]
+Obstacle find_inside(std::span<const CodeRange> code);
+
+}  // namespace berth::detail

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// stack_search.hpp for x86-64 with glibc. The unwinder is libgcc's, whose search for a frame's description takes no
+// lock with glibc 2.35 and later. It trusts these descriptions; so it is used only where the words leave the matter
+// open.
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <ucontext.h>
+#include <unistd.h>
+#include <unwind.h>
+
+#include <array>
+#include <cerrno>
+#include <cstddef>
+
+#include "stack_search.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+constexpr std::size_t kChunkWords = 128;  // small enough for an alternate signal stack; divides a page
+// Deeper stacks are not searched to the end: 8 MiB is what a thread has by default.
+constexpr std::size_t kDeepestBytes = std::size_t{8} << 20;
+
+// Whether the instruction before the address is a call, so that the address may be one that a call returns to. A
+// pointer to a function is not; callbacks into the plugin that somebody keeps on his stack are no frames.
+bool follows_call(const CodeRange& range, std::uintptr_t address) noexcept {
+  if (!range.readable) return true;
+  const std::uintptr_t before = address - range.begin;
+  const auto* end = reinterpret_cast<const unsigned char*>(address);
+  constexpr unsigned char kCallRelative = 0xe8;
+  constexpr unsigned char kGroup5 = 0xff;  // call r/m64, if the reg field of the next byte is 2
+  if (before >= 5 && end[-5] == kCallRelative) return true;
+  for (std::ptrdiff_t length = 2; length <= 7 && static_cast<std::uintptr_t>(length) <= before; ++length) {
+    if (end[-length] == kGroup5 && ((end[1 - length] >> 3) & 7) == 2) return true;
+  }
+  return false;
+}
+
+// A call may be the last instruction of its segment: the address after it still counts.
+const CodeRange* find_return(std::span<const CodeRange> code, std::uintptr_t address) noexcept {
+  return find_range(code, address - 1);
+}
+
+// glibc's thread descriptor, which lies above the frames of every thread but the first: a pointer to itself at its
+// start and two words further, and the process's stack guard.
+bool is_thread_descriptor(std::uintptr_t address, std::span<const std::uintptr_t> words) noexcept {
+  constexpr std::size_t kGuardWord = 5;
+  if (words.size() <= kGuardWord || words[0] != address || words[2] != address) return false;
+  std::uintptr_t guard = 0;
+  __asm__("movq %%fs:0x28, %0" : "=r"(guard));
+  return words[kGuardWord] == guard;
+}
+
+long read_memory(std::uintptr_t from, void* to, std::size_t bytes) noexcept {
+  const iovec here = {to, bytes};
+  const iovec there = {reinterpret_cast<void*>(from), bytes};
+  return ::syscall(SYS_process_vm_readv, ::getpid(), &here, 1UL, &there, 1UL, 0UL);
+}
+
+// The words up to the next boundary of that many, which neither crosses a page nor cuts a thread descriptor (both lie
+// on cache lines). 0: nothing is mapped there; -1: the system refuses to tell.
+long read_words(std::uintptr_t from, std::array<std::uintptr_t, kChunkWords>& words) noexcept {
+  const std::size_t bytes = sizeof(words) - from % sizeof(words);
+  const long count = read_memory(from, words.data(), bytes);
+  if (count >= 0) return count / static_cast<long>(sizeof(words[0]));
+  return errno == EFAULT ? 0 : -1;
+}
+
+bool read_word(const greg_t* from, std::uintptr_t& word) noexcept {
+  return read_memory(reinterpret_cast<std::uintptr_t>(from), &word, sizeof(word)) == sizeof(word);
+}
+
+// A thread that has not yet called its start routine has it in its descriptor only.
+Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) noexcept {
+  constexpr std::size_t kDescriptorBytes = 0x900;  // struct pthread; a little less in some versions does no harm
+  std::array<std::uintptr_t, kChunkWords> words;
+  for (std::uintptr_t at = descriptor; at < descriptor + kDescriptorBytes;) {
+    const long count = read_words(at, words);
+    if (count <= 0) break;
+    for (const std::uintptr_t word : std::span(words.data(), static_cast<std::size_t>(count))) {
+      if (find_range(query.code, word) != nullptr) return {Standing::MaybeInside, word};
+    }
+    at += static_cast<std::uintptr_t>(count) * sizeof(words[0]);
+  }
+  return {};
+}
+
+// What the kernel saved where it called a signal handler; nothing if the words are no longer mapped.
+bool read_interrupted(std::uintptr_t signal_frame, std::uintptr_t& pc, std::uintptr_t& sp) noexcept {
+  struct Frame {
+    void* signal_return;
+    ucontext_t context;
+  };
+  const auto* frame = reinterpret_cast<const Frame*>(signal_frame);
+  return read_word(&frame->context.uc_mcontext.gregs[REG_RIP], pc) &&
+         read_word(&frame->context.uc_mcontext.gregs[REG_RSP], sp);
+}
+
+Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept;
+
+// A signal's frame, live or stale. What it has interrupted lies above it, and is searched anyway, unless the handler
+// has a stack of its own.
+Standing search_interrupted(const StackQuery& query, std::uintptr_t signal_frame, int nested_signals) noexcept {
+  constexpr std::uintptr_t kLargestFrame = 64 * 1024;
+  std::uintptr_t pc = 0;
+  std::uintptr_t sp = 0;
+  if (!read_interrupted(signal_frame, pc, sp)) return {};
+  if (find_range(query.code, pc) != nullptr) return {Standing::MaybeInside, pc};
+  if (sp > signal_frame && sp - signal_frame < kLargestFrame) return {};
+  return nested_signals > 0 ? search_words(query, sp, nested_signals - 1) : Standing{Standing::MaybeInside, 0};
+}
+
+Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept {
+  std::array<std::uintptr_t, kChunkWords> words;
+  std::uintptr_t at = (sp + sizeof(words[0]) - 1) & ~(sizeof(words[0]) - 1);
+  for (const std::uintptr_t deepest = at + kDeepestBytes; at < deepest;) {
+    const long count = read_words(at, words);
+    if (count < 0) return {Standing::MaybeInside, 0};
+    if (count == 0) return {};
+    const std::span chunk(words.data(), static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < chunk.size(); ++i) {
+      const std::uintptr_t word = chunk[i];
+      const std::uintptr_t address = at + i * sizeof(word);
+      if (word == address && is_thread_descriptor(address, chunk.subspan(i))) return search_descriptor(query, address);
+      if (word == query.signal_return && word != 0) {
+        const Standing interrupted = search_interrupted(query, address, nested_signals);
+        if (interrupted.kind != Standing::Outside) return interrupted;
+      }
+      const CodeRange* range = find_return(query.code, word);
+      if (range != nullptr && follows_call(*range, word)) return {Standing::MaybeInside, word};
+    }
+    at += chunk.size_bytes();
+  }
+  return {Standing::MaybeInside, 0};
+}
+
+struct Walk {
+  const StackQuery* query;
+  Standing found;
+  std::uintptr_t last_address = 0;
+  std::uintptr_t last_frame = 0;
+};
+
+_Unwind_Reason_Code visit_frame(_Unwind_Context* frame, void* context) {
+  auto* walk = static_cast<Walk*>(context);
+  int before_instruction = 0;
+  const std::uintptr_t address = _Unwind_GetIPInfo(frame, &before_instruction);
+  walk->last_address = address;
+  walk->last_frame = _Unwind_GetCFA(frame);
+  if (address != 0 && find_range(walk->query->code, before_instruction != 0 ? address : address - 1) != nullptr) {
+    walk->found = {Standing::Inside, address};
+    return _URC_NORMAL_STOP;
+  }
+  return _URC_NO_REASON;
+}
+
+_Unwind_Reason_Code count_frame(_Unwind_Context*, void*) { return _URC_NO_REASON; }
+
+// The outermost frame says that it has no caller. Where the walk ends earlier, at code without a description, the words
+// beyond it decide.
+Standing unwind(const StackQuery& query) noexcept {
+  Walk walk{&query, {}};
+  _Unwind_Backtrace(&visit_frame, &walk);
+  if (walk.found.kind == Standing::Inside || walk.last_address == 0) return walk.found;
+  return search_words(query, walk.last_frame);
+}
+
+}  // namespace
+
+Standing search_words(const StackQuery& query, std::uintptr_t sp) noexcept {
+  constexpr int kNestedSignals = 2;
+  return search_words(query, sp, kNestedSignals);
+}
+
+Standing search_this_thread(const StackQuery& query, std::uintptr_t pc, std::uintptr_t sp) noexcept {
+  if (find_range(query.code, pc) != nullptr) return {Standing::Inside, pc};
+  const Standing words = search_words(query, sp);
+  return words.kind == Standing::Outside ? words : unwind(query);
+}
+
+Standing search_this_thread(const StackQuery& query) noexcept {
+  const Standing words = search_words(query, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
+  return words.kind == Standing::Outside ? words : unwind(query);
+}
+
+void prepare_unwinding() noexcept { _Unwind_Backtrace(&count_frame, nullptr); }
+
+}  // namespace berth::detail

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What /proc/self/task tells of this process's threads.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace berth::detail {
+
+// All threads that there are now. Empty without /proc.
+std::vector<pid_t> list_threads();
+
+// Its comm, empty if it has ended.
+std::string thread_name(pid_t thread);
+
+// Whether it has the signal blocked, or that cannot be told.
+bool blocks_signal(pid_t thread, int signal) noexcept;
+
+// How often the thread was given a processor: the same number twice, and it has not run in between. Nothing where the
+// kernel does not count.
+std::optional<std::uint64_t> times_scheduled(pid_t thread) noexcept;
+
+// Where a thread sleeps.
+struct SleepingThread {
+  long system_call = -1;
+  std::uintptr_t sp = 0;
+  std::uintptr_t pc = 0;
+};
+
+enum class ThreadState { Sleeping, Running, Ended, Unknown };
+
+ThreadState look_at_thread(pid_t thread, SleepingThread& where) noexcept;
+
+}  // namespace berth::detail

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// thread_questions.hpp with a real-time signal that nobody uses. A signal may arrive late: after its question was
+// withdrawn, or not at all. So questions lie in slots that are never freed, and a handler touches nothing else before
+// it has taken its question by a compare-and-swap on the slot's word.
+#include <semaphore.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <cstring>
+#include <ctime>
+#include <mutex>
+
+#include "task_files.hpp"
+#include "thread_questions.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+constexpr std::size_t kSlots = 64;
+constexpr auto kPatience = std::chrono::milliseconds(200);
+
+// The state of one question in its lowest bits, above it the number of the round, so that a late signal fits no word.
+enum State : std::uint64_t { kNone, kAsked, kTaken, kAnswered, kStateMask = 3, kRound = 4 };
+
+struct Slot {
+  // Written by the asker (asked: release, so that the handler sees the query; withdrawn) and by the handler of the
+  // asked thread (taken: acquire; answered: release, so that the asker, who acquires, sees the answer).
+  std::atomic<std::uint64_t> word = kNone;
+  Standing answer;
+};
+
+// One round at a time. Read by handlers that have taken a question of it.
+struct Round {
+  std::mutex mutex;
+  std::uint64_t number = 0;  // a multiple of kRound; under the mutex
+  StackQuery query;
+  std::array<Slot, kSlots> slots;
+  sem_t answers;
+};
+constinit Round round_of_questions = {};
+
+void answer_question(int, siginfo_t* info, void* context) {
+  if (info->si_code != SI_QUEUE || info->si_pid != ::getpid()) return;
+  const int saved_errno = errno;
+  const auto sent = reinterpret_cast<std::uintptr_t>(info->si_value.sival_ptr);
+  Round& round = round_of_questions;
+  Slot& slot = round.slots[sent % kSlots];
+  std::uint64_t asked = (sent / kSlots) * kRound + kAsked;
+  const std::uint64_t base = asked - kAsked;
+  if (slot.word.compare_exchange_strong(asked, base + kTaken, std::memory_order_acquire, std::memory_order_relaxed)) {
+    const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
+    slot.answer = search_this_thread(round.query, static_cast<std::uintptr_t>(registers[REG_RIP]),
+                                     static_cast<std::uintptr_t>(registers[REG_RSP]));
+    slot.word.store(base + kAnswered, std::memory_order_release);
+    ::sem_post(&round.answers);
+  }
+  errno = saved_errno;
+}
+
+// Our handler on a signal that had none, for the length of a round.
+class BorrowedSignal {
+ public:
+  BorrowedSignal() noexcept {
+    for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) {
+      struct sigaction current;
+      if (::sigaction(signal, nullptr, &current) != 0 || (current.sa_flags & SA_SIGINFO) != 0 ||
+          current.sa_handler != SIG_DFL) {
+        continue;
+      }
+      struct sigaction ours = {};
+      ours.sa_sigaction = &answer_question;
+      ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+      ::sigfillset(&ours.sa_mask);
+      if (::sigaction(signal, &ours, nullptr) != 0) continue;
+      number_ = signal;
+      break;
+    }
+  }
+  BorrowedSignal(const BorrowedSignal&) = delete;
+  BorrowedSignal& operator=(const BorrowedSignal&) = delete;
+
+  // The default action of the signal ends the process: ignoring it first discards what is pending in any thread.
+  ~BorrowedSignal() {
+    struct sigaction current;
+    if (number_ == 0 || ::sigaction(number_, nullptr, &current) != 0 || current.sa_sigaction != &answer_question) {
+      return;
+    }
+    struct sigaction plain = {};
+    plain.sa_handler = SIG_IGN;
+    ::sigaction(number_, &plain, nullptr);
+    plain.sa_handler = SIG_DFL;
+    ::sigaction(number_, &plain, nullptr);
+  }
+
+  int number() const noexcept { return number_; }
+
+ private:
+  int number_ = 0;
+};
+
+bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
+  siginfo_t info = {};
+  info.si_signo = signal;
+  info.si_code = SI_QUEUE;
+  info.si_pid = ::getpid();
+  info.si_uid = ::getuid();
+  info.si_value.sival_ptr = reinterpret_cast<void*>(value);
+  return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, signal, &info) == 0;
+}
+
+bool has_ended(pid_t thread) noexcept { return ::syscall(SYS_tgkill, ::getpid(), thread, 0) != 0 && errno == ESRCH; }
+
+// Waits for one more answer, up to a moment.
+bool wait_for_answer(std::chrono::steady_clock::time_point until) noexcept {
+  const auto since_start = until.time_since_epoch();
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_start);
+  timespec deadline = {};
+  deadline.tv_sec = seconds.count();
+  deadline.tv_nsec = std::chrono::nanoseconds(since_start - seconds).count();
+  while (::sem_clockwait(&round_of_questions.answers, CLOCK_MONOTONIC, &deadline) != 0) {
+    if (errno != EINTR) return false;
+  }
+  return true;
+}
+
+// The questions of one round, at most kSlots.
+class Asking {
+ public:
+  Asking(Round& round, std::span<ThreadQuestion> questions, int signal) noexcept
+      : round_(round), questions_(questions) {
+    for (std::size_t i = 0; i < questions_.size(); ++i) ask(i, signal);
+  }
+
+  void wait() noexcept {
+    using Clock = std::chrono::steady_clock;
+    const Clock::time_point end = Clock::now() + kPatience;
+    // A thread that ends answers nothing and wakes nobody: it is looked for at growing intervals.
+    for (auto pause = std::chrono::milliseconds(1); open_ > 0 && Clock::now() < end;) {
+      if (wait_for_answer(std::min(end, Clock::now() + pause))) {
+        --open_;
+        continue;
+      }
+      for (std::size_t i = 0; i < questions_.size(); ++i) {
+        if (state(i) == kAsked && has_ended(questions_[i].thread) && withdraw(i)) questions_[i].answered = true;
+      }
+      pause *= 2;
+    }
+  }
+
+  void collect() noexcept {
+    for (std::size_t i = 0; i < questions_.size(); ++i) {
+      if (state(i) == kAsked) withdraw(i);
+    }
+    while (open_ > 0 && wait_for_answer(std::chrono::steady_clock::time_point::max())) --open_;  // taken, so it comes
+    for (std::size_t i = 0; i < questions_.size(); ++i) {
+      Slot& slot = round_.slots[i];
+      if (slot.word.load(std::memory_order_acquire) == round_.number + kAnswered) {
+        questions_[i].answered = true;
+        questions_[i].answer = slot.answer;
+      }
+      slot.word.store(kNone, std::memory_order_relaxed);
+    }
+  }
+
+ private:
+  State state(std::size_t i) const noexcept {
+    return static_cast<State>(round_.slots[i].word.load(std::memory_order_relaxed) & kStateMask);
+  }
+
+  void ask(std::size_t i, int signal) noexcept {
+    questions_[i].answer = {};
+    if (signal == 0 || blocks_signal(questions_[i].thread, signal)) return;
+    round_.slots[i].word.store(round_.number + kAsked, std::memory_order_release);
+    ++open_;
+    if (send(signal, questions_[i].thread, round_.number / kRound * kSlots + i)) return;
+    questions_[i].answered = errno == ESRCH;  // it has ended
+    withdraw(i);
+  }
+
+  // False if the thread has taken the question already.
+  bool withdraw(std::size_t i) noexcept {
+    std::uint64_t asked = round_.number + kAsked;
+    if (!round_.slots[i].word.compare_exchange_strong(asked, kNone, std::memory_order_relaxed)) return false;
+    --open_;
+    return true;
+  }
+
+  Round& round_;
+  std::span<ThreadQuestion> questions_;
+  std::size_t open_ = 0;
+};
+
+}  // namespace
+
+void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions) {
+  prepare_unwinding();
+  Round& round = round_of_questions;
+  const std::lock_guard lock(round.mutex);
+  const BorrowedSignal signal;
+  round.query = query;
+  for (; !questions.empty(); questions = questions.subspan(std::min(kSlots, questions.size()))) {
+    round.number += kRound;
+    ::sem_init(&round.answers, 0, 0);
+    Asking asking(round, questions.first(std::min(kSlots, questions.size())), signal.number());
+    asking.wait();
+    asking.collect();
+    ::sem_destroy(&round.answers);
+  }
+}
+
+}  // namespace berth::detail
