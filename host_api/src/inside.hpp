@@ -11,7 +11,8 @@
 
 namespace berth::detail {
 
-// The first that is found; none if nobody is inside. [any thread]
-Obstacle find_inside(std::span<const CodeRange> code);
+// The first that is found; none if nobody is inside. Without `threads` only the handlers of signals are looked at.
+// [any thread]
+Obstacle find_inside(std::span<const CodeRange> code, bool threads);
 
 }  // namespace berth::detail

@@ -133,10 +133,11 @@ Obstacle ask_until_known(const StackQuery& query, std::vector<ThreadQuestion> op
 
 }  // namespace
 
-Obstacle find_inside(std::span<const CodeRange> code) {
+Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
   if (code.empty()) return {};
   StackQuery query{code};
   if (Obstacle handler = find_signal_handler(query)) return handler;
+  if (!threads) return {};
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
   prepare_unwinding();
   if (const Standing mine = search_this_thread(query); mine.kind != Standing::Outside) {

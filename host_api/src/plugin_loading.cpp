@@ -150,6 +150,7 @@ std::shared_ptr<PluginState> new_state(std::shared_ptr<ZombieList> zombies, cons
   auto plugin = std::make_shared<PluginState>();
   plugin->zombies = std::move(zombies);
   plugin->path = path;
+  plugin->check_threads = options.check_threads;
   plugin->name = options.name.empty() ? path.stem().string() : options.name;
   return plugin;
 }

@@ -127,7 +127,7 @@ void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
 
 Obstacle find_inside(const PluginState& plugin) noexcept {
   try {
-    return find_inside(plugin.code);
+    return find_inside(plugin.code, plugin.check_threads);
   } catch (...) {
     return unknown_obstacle();
   }

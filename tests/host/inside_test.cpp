@@ -20,6 +20,7 @@
 
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
+#include "support/in_child.hpp"
 
 using namespace berth::test;
 using namespace std::chrono_literals;
@@ -336,3 +337,25 @@ TEST_CASE("threads are asked without a trace") {
   }
   CHECK(std::signal(taken, SIG_DFL) == SIG_IGN);
 }
+
+#if !defined(__SANITIZE_THREAD__)  // see in_child.hpp
+TEST_CASE("a host that vouches for its threads is believed") {
+  for (const bool check : {true, false}) {
+    // In a child, because the worker must never return.
+    const Ending ending = in_child([&] {
+      berth::Host host;
+      berth::LoadOptions options;
+      options.check_threads = check;
+      berth::Plugin plugin = host.load(fixture("lingers"), options);
+      auto* call = plugin.symbol<CallFunction>("lingers_call");
+      Worker worker([&](Worker& self) { call(&Worker::arrive_and_stay, &self); });
+      berth::Error error;
+      const berth::UnloadReport report = host.unload(std::move(plugin), error);
+      _exit(report.outcome == Outcome::Destroyed ? 10 : error.why() == berth::Cause::ThreadInside ? 20 : 30);
+    });
+    CAPTURE(check, ending.text);
+    REQUIRE(WIFEXITED(ending.status));
+    CHECK(WEXITSTATUS(ending.status) == (check ? 20 : 10));
+  }
+}
+#endif

@@ -73,6 +73,10 @@ struct LoadOptions {
   // Dependencies are not copied, and what the process shares by name stays shared: GNU_UNIQUE symbols, and those of the
   // same file loaded with global_symbols. INVALID_ARGUMENT with global_symbols, and for adopt().
   bool private_copy = false;
+  // Whether unload() looks for threads that execute in the module. It costs some 50 us for each thread of the process
+  // that sleeps, and interrupts those that run: a host that enters plugins through imports and leases only, and whose
+  // plugins start no threads, may do without.
+  bool check_threads = true;
 };
 
 class Host;
@@ -224,7 +228,7 @@ class Host {
 
   // Detaches, closes, verifies, destroys. BERTH_ERR_BUSY, with argument and plugin untouched, while an import or a
   // lease holds the plugin, a thread executes in it (the caller's own too) or a signal's handler is in it; with a
-  // timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. New leases are refused meanwhile. Enter through an
+  // timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. Enter through an
   // import or a lease: a thread that enters through a raw symbol during an unload may enter too late to be seen. A
   // thread that runs, or whose stack holds what may be left of an old call, is asked by a signal: calls that the system
   // never restarts (poll, nanosleep; signal(7)) end with EINTR in it.
