@@ -69,10 +69,6 @@ long read_words(std::uintptr_t from, std::array<std::uintptr_t, kChunkWords>& wo
   return errno == EFAULT ? 0 : -1;
 }
 
-bool read_word(const greg_t* from, std::uintptr_t& word) noexcept {
-  return read_memory(reinterpret_cast<std::uintptr_t>(from), &word, sizeof(word)) == sizeof(word);
-}
-
 // A thread that has not yet called its start routine has it in its descriptor only.
 Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) noexcept {
   constexpr std::size_t kDescriptorBytes = 0x900;  // struct pthread; a little less in some versions does no harm
@@ -88,28 +84,29 @@ Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) n
   return {};
 }
 
-// What the kernel saved where it called a signal handler; nothing if the words are no longer mapped.
-bool read_interrupted(std::uintptr_t signal_frame, std::uintptr_t& pc, std::uintptr_t& sp) noexcept {
-  struct Frame {
-    void* signal_return;
-    ucontext_t context;
-  };
-  const auto* frame = reinterpret_cast<const Frame*>(signal_frame);
-  return read_word(&frame->context.uc_mcontext.gregs[REG_RIP], pc) &&
-         read_word(&frame->context.uc_mcontext.gregs[REG_RSP], sp);
-}
+// What the kernel saved where it called a signal handler.
+struct SignalFrame {
+  void* signal_return;
+  ucontext_t context;
+};
 
 Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept;
 
 // A signal's frame, live or stale. What it has interrupted lies above it, and is searched anyway, unless the handler
-// has a stack of its own.
+// has a stack of its own. Words that are left of an old frame say neither, and are no frame: else they would send the
+// search anywhere.
 Standing search_interrupted(const StackQuery& query, std::uintptr_t signal_frame, int nested_signals) noexcept {
   constexpr std::uintptr_t kLargestFrame = 64 * 1024;
-  std::uintptr_t pc = 0;
-  std::uintptr_t sp = 0;
-  if (!read_interrupted(signal_frame, pc, sp)) return {};
+  SignalFrame frame;
+  if (read_memory(signal_frame, &frame, sizeof(frame)) != sizeof(frame)) return {};
+  const auto pc = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RIP]);
+  const auto sp = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RSP]);
+  const bool above = sp > signal_frame && sp - signal_frame < kLargestFrame;
+  const stack_t& own = frame.context.uc_stack;
+  const bool on_own_stack = signal_frame - reinterpret_cast<std::uintptr_t>(own.ss_sp) < own.ss_size;
+  if (!above && !on_own_stack) return {};
   if (find_range(query.code, pc) != nullptr) return {Standing::MaybeInside, pc};
-  if (sp > signal_frame && sp - signal_frame < kLargestFrame) return {};
+  if (above) return {};
   return nested_signals > 0 ? search_words(query, sp, nested_signals - 1) : Standing{Standing::MaybeInside, 0};
 }
 
