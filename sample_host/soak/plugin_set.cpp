@@ -30,6 +30,8 @@ const std::vector<Known>& known_plugins() {
       {"leaks_everything", Misbehaves, {Count::BlocksReturned}},
       {"static_objects", Misbehaves, {}},
       {"keeps_thread_local", Misbehaves, {Count::Zombies, Count::Reaps}},
+      {"leaves_thread", Misbehaves, {Count::RefusedThreadInside}},
+      {"leaves_signal_handler", Misbehaves, {Count::RefusedSignalHandler}},
       {"throws_from_work", Misbehaves, {Count::ExceptionsCaught}},
       {"frees_input", Misbehaves, {Count::ForeignFrees}},
       {"throws_from_attach", RefusesToLoad, {Count::RefusedByAttach}},
