@@ -27,18 +27,19 @@ void Scene::on_misuse(void* context, const berth_misuse* misuse) {
   }
 }
 
-berth::LoadOptions Scene::options_for(const Slot& slot) {
+berth::LoadOptions Scene::options() {
   berth::LoadOptions options;
   options.require_plugin_info = true;
   options.on_misuse = on_misuse;
   options.on_misuse_context = this;
-  static_cast<void>(slot);
   return options;
 }
 
-void Scene::load(Slot& slot) {
+void Scene::load(Slot& slot, bool check_threads) {
+  berth::LoadOptions options = this->options();
+  options.check_threads = check_threads;
   berth::Error error;
-  slot.loaded = host_.load(slot.plugin.path, options_for(slot), error);
+  slot.loaded = host_.load(slot.plugin.path, options, error);
   if (error) throw SoakFailure("loading: " + error.text());
   counts_.add(Count::Loads);
 }

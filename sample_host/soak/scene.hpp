@@ -53,9 +53,10 @@ class Scene {
   berth::Host& host() { return host_; }
   Counts& counts() { return counts_; }
 
-  // For a slot whose mutex the caller holds. Throws SoakFailure if the load is refused.
-  void load(Slot& slot);
-  berth::LoadOptions options_for(const Slot& slot);
+  // For a slot whose mutex the caller holds. Throws SoakFailure if the load is refused. Good plugins are entered
+  // through imports and leases only and start no threads, so that unloading need not look for threads inside.
+  void load(Slot& slot, bool check_threads);
+  berth::LoadOptions options();
 
   // Reaps, one thread at a time: after it, nothing that could go is still a zombie. [any thread]
   void reap();

@@ -94,7 +94,7 @@ Parcel Story::visit_and_work(Slot& slot, Visit& visit) {
     const std::lock_guard lock(slot.mutex);
     if (!slot.loaded) {
       note("load", slot);
-      scene_.load(slot);
+      scene_.load(slot, random_.one_in(kSeldom));
     }
     visit = enter(slot);
   }
@@ -171,7 +171,7 @@ bool Story::unload_misbehaving(Slot& slot) {
   {
     const std::lock_guard lock(slot.mutex);
     note("load", slot);
-    scene_.load(slot);
+    scene_.load(slot, true);
     scene_.counts().add(Count::ThreadBirths);
     unload_with_newborn_inside(slot, input);
   }
@@ -192,10 +192,13 @@ void Story::unload_with_newborn_inside(Slot& slot, const work_bytes& input) {
   if (tries_in_vain) try_while_held(slot);
   berth_instance* const instance = slot.loaded.instance();
   berth::UnloadReport report;
-  if (!close(slot, milliseconds(0), report)) {
+  berth::Error none;
+  auto* const stop = slot.loaded.symbol<void()>("stop", none);
+  if (close(slot, milliseconds(0), report)) {
+    if (stop != nullptr) fail(slot, "left under its own thread or signal handler");
+  } else {
     // A thread that could not be asked counts as inside for a moment; so one without stop() is given time alone.
-    berth::Error none;
-    if (auto* stop = slot.loaded.symbol<void()>("stop", none)) {
+    if (stop != nullptr) {
       note("stop", slot);
       stop();
     }
@@ -212,7 +215,7 @@ void Story::unload_with_newborn_inside(Slot& slot, const work_bytes& input) {
 void Story::try_to_load(Slot& slot) {
   const std::lock_guard lock(slot.mutex);
   berth::Error error;
-  const berth::Plugin plugin = scene_.host().load(slot.plugin.path, scene_.options_for(slot), error);
+  const berth::Plugin plugin = scene_.host().load(slot.plugin.path, scene_.options(), error);
   note("try to load", slot, berth_status_string(error.status()));
   if (error.status() != BERTH_ERR_PLUGIN) fail(slot, "its load was to be refused by itself");
   scene_.counts().add(Count::RefusedByAttach);
@@ -222,7 +225,7 @@ void Story::try_to_load(Slot& slot) {
 void Story::try_while_held(Slot& slot) {
   berth::Error error;
   if (!slot.plugin.private_copy) {
-    const berth::Plugin again = scene_.host().load(slot.plugin.path, scene_.options_for(slot), error);
+    const berth::Plugin again = scene_.host().load(slot.plugin.path, scene_.options(), error);
     if (error.status() != BERTH_ERR_BUSY) fail(slot, "its file was to be taken");
     scene_.counts().add(Count::RefusedInUse);
   }
