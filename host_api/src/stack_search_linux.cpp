@@ -69,7 +69,8 @@ long read_words(std::uintptr_t from, std::array<std::uintptr_t, kChunkWords>& wo
   return errno == EFAULT ? 0 : -1;
 }
 
-// A thread that has not yet called its start routine has it in its descriptor only.
+// A thread has its start routine in its descriptor: before it has called it only there, and from then on until it ends
+// the routine's own frame is the outermost, so that no unwinding is needed to know.
 Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) noexcept {
   constexpr std::size_t kDescriptorBytes = 0x900;  // struct pthread; a little less in some versions does no harm
   std::array<std::uintptr_t, kChunkWords> words;
@@ -77,7 +78,7 @@ Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) n
     const long count = read_words(at, words);
     if (count <= 0) break;
     for (const std::uintptr_t word : std::span(words.data(), static_cast<std::size_t>(count))) {
-      if (find_range(query.code, word) != nullptr) return {Standing::MaybeInside, word};
+      if (find_range(query.code, word) != nullptr) return {Standing::Inside, word};
     }
     at += static_cast<std::uintptr_t>(count) * sizeof(words[0]);
   }
@@ -134,6 +135,12 @@ Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_sig
   return {Standing::MaybeInside, 0};
 }
 
+Standing search_own_descriptor(const StackQuery& query) noexcept {
+  std::uintptr_t descriptor = 0;
+  __asm__("movq %%fs:0x10, %0" : "=r"(descriptor));
+  return search_descriptor(query, descriptor);
+}
+
 struct Walk {
   const StackQuery* query;
   Standing found;
@@ -174,6 +181,7 @@ Standing search_words(const StackQuery& query, std::uintptr_t sp) noexcept {
 
 Standing search_this_thread(const StackQuery& query, std::uintptr_t pc, std::uintptr_t sp) noexcept {
   if (find_range(query.code, pc) != nullptr) return {Standing::Inside, pc};
+  if (const Standing started = search_own_descriptor(query); started.kind != Standing::Outside) return started;
   const Standing words = search_words(query, sp);
   return words.kind == Standing::Outside ? words : unwind(query);
 }
