@@ -320,7 +320,8 @@ TEST_CASE("many threads load, use and unload the same few files") {
         }
         ++loads;
         const berth::UnloadReport report = host.unload(std::move(plugin), error);
-        wrong += report.outcome == Outcome::Destroyed ? 0 : 1;
+        const bool in_doubt = kThreadSanitizer && error.why() == berth::Cause::ThreadInside;  // left to the Host
+        wrong += report.outcome == Outcome::Destroyed || in_doubt ? 0 : 1;
       }
     });
   }
