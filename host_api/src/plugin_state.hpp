@@ -37,8 +37,8 @@ struct PluginState {
   Module module;
   std::vector<MappedModule> modules;  // the plugin's own, then the libraries that were loaded because of it
   ModuleOwner owner;                  // of these
-  std::vector<CodeRange> code;  // of the module, from when it was opened
-  bool check_threads = true;    // of the load options
+  std::vector<CodeRange> code;        // of the module, from when it was opened
+  bool check_threads = true;          // of the load options
   FileClaim claim;
   HoldCount holds;
   bool attached = false;  // berth_attach has run (or there is none): berth_detach is due
