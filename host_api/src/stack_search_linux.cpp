@@ -90,22 +90,37 @@ struct SignalFrame {
   void* signal_return;
   ucontext_t context;
 };
+constexpr std::uintptr_t kLargestSignalFrame = 64 * 1024;
+
+// Of a frame that is long over, and partly written upon, the word that led here may be all that is left.
+bool is_whole(const SignalFrame& frame, std::uintptr_t at) noexcept {
+  constexpr std::uint64_t kUserCode = 0x33;  // the segment of 64-bit programs
+  const auto segments = static_cast<std::uint64_t>(frame.context.uc_mcontext.gregs[REG_CSGSFS]);
+  const auto floating_point = reinterpret_cast<std::uintptr_t>(frame.context.uc_mcontext.fpregs);
+  return (segments & 0xffff) == kUserCode && frame.context.uc_link == nullptr &&
+         floating_point - at < kLargestSignalFrame && floating_point % 16 == 0;
+}
+
+bool lies_on(const stack_t& stack, std::uintptr_t address) noexcept {
+  return address - reinterpret_cast<std::uintptr_t>(stack.ss_sp) < stack.ss_size;
+}
 
 Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept;
 
-// A signal's frame, live or stale. What it has interrupted lies above it, and is searched anyway, unless the handler
-// has a stack of its own. Words that are left of an old frame say neither, and are no frame: else they would send the
-// search anywhere.
-Standing search_interrupted(const StackQuery& query, std::uintptr_t signal_frame, int nested_signals) noexcept {
-  constexpr std::uintptr_t kLargestFrame = 64 * 1024;
+// A signal's frame, live or stale, on the stack whose search began at `start`. What it has interrupted lies above it,
+// and is searched anyway, unless the handler has a stack of its own: then that is where the search began, and it goes
+// on where the handler came from. Words that are left of an old frame say neither, and are no frame: else they would
+// send the search anywhere.
+Standing search_interrupted(const StackQuery& query, std::uintptr_t start, std::uintptr_t signal_frame,
+                            int nested_signals) noexcept {
   SignalFrame frame;
-  if (read_memory(signal_frame, &frame, sizeof(frame)) != sizeof(frame)) return {};
+  if (read_memory(signal_frame, &frame, sizeof(frame)) != sizeof(frame) || !is_whole(frame, signal_frame)) return {};
   const auto pc = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RIP]);
   const auto sp = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RSP]);
-  const bool above = sp > signal_frame && sp - signal_frame < kLargestFrame;
+  const bool above = sp > signal_frame && sp - signal_frame < kLargestSignalFrame;
   const stack_t& own = frame.context.uc_stack;
-  const bool on_own_stack = signal_frame - reinterpret_cast<std::uintptr_t>(own.ss_sp) < own.ss_size;
-  if (!above && !on_own_stack) return {};
+  const bool from_elsewhere = lies_on(own, start) && lies_on(own, signal_frame) && !lies_on(own, sp);
+  if (!above && !from_elsewhere) return {};
   if (find_range(query.code, pc) != nullptr) return {Standing::MaybeInside, pc};
   if (above) return {};
   return nested_signals > 0 ? search_words(query, sp, nested_signals - 1) : Standing{Standing::MaybeInside, 0};
@@ -113,8 +128,8 @@ Standing search_interrupted(const StackQuery& query, std::uintptr_t signal_frame
 
 Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept {
   std::array<std::uintptr_t, kChunkWords> words;
-  std::uintptr_t at = (sp + sizeof(words[0]) - 1) & ~(sizeof(words[0]) - 1);
-  for (const std::uintptr_t deepest = at + kDeepestBytes; at < deepest;) {
+  const std::uintptr_t start = (sp + sizeof(words[0]) - 1) & ~(sizeof(words[0]) - 1);
+  for (std::uintptr_t at = start; at < start + kDeepestBytes;) {
     const long count = read_words(at, words);
     if (count < 0) return {Standing::MaybeInside, 0};
     if (count == 0) return {};
@@ -124,7 +139,7 @@ Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_sig
       const std::uintptr_t address = at + i * sizeof(word);
       if (word == address && is_thread_descriptor(address, chunk.subspan(i))) return search_descriptor(query, address);
       if (word == query.signal_return && word != 0) {
-        const Standing interrupted = search_interrupted(query, address, nested_signals);
+        const Standing interrupted = search_interrupted(query, start, address, nested_signals);
         if (interrupted.kind != Standing::Outside) return interrupted;
       }
       const CodeRange* range = find_return(query.code, word);
