@@ -16,6 +16,8 @@ namespace berth::detail {
 // All threads that there are now. Empty without /proc.
 std::vector<pid_t> list_threads();
 
+bool has_ended(pid_t thread) noexcept;
+
 // Its comm, empty if it has ended.
 std::string thread_name(pid_t thread);
 

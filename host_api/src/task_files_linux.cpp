@@ -3,6 +3,7 @@
 //
 // proc(5): each file is a line or a few, read whole into the stack.
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <array>
@@ -57,6 +58,8 @@ std::vector<pid_t> list_threads() {
   return threads;
 }
 
+bool has_ended(pid_t thread) noexcept { return ::syscall(SYS_tgkill, ::getpid(), thread, 0) != 0 && errno == ESRCH; }
+
 std::string thread_name(pid_t thread) {
   const TaskFile file(thread, "comm");
   const std::string_view text = file.text();
@@ -82,7 +85,7 @@ std::optional<std::uint64_t> times_scheduled(pid_t thread) noexcept {
 
 ThreadState look_at_thread(pid_t thread, SleepingThread& where) noexcept {
   const TaskFile file(thread, "syscall");
-  if (file.ended()) return ThreadState::Ended;
+  if (file.ended()) return has_ended(thread) ? ThreadState::Ended : ThreadState::Unknown;  // no such file at all
   const std::string_view text = file.text();
   if (text.starts_with("running")) return ThreadState::Running;
   // "number six-arguments sp pc", or "-1 sp pc" for one that sleeps outside a system call.

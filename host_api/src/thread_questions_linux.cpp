@@ -68,23 +68,24 @@ void answer_question(int, siginfo_t* info, void* context) {
   errno = saved_errno;
 }
 
-// Our handler on a signal that had none, for the length of a round.
+// Our handler on a signal that had none, for the length of a round. The host may take the same signal at any moment:
+// whatever comes out when ours is put in, or back out, and is not what was expected there, is the host's and goes back.
 class BorrowedSignal {
  public:
   BorrowedSignal() noexcept {
+    struct sigaction ours = {};
+    ours.sa_sigaction = &answer_question;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    ::sigfillset(&ours.sa_mask);
     for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) {
       struct sigaction current;
-      if (::sigaction(signal, nullptr, &current) != 0 || (current.sa_flags & SA_SIGINFO) != 0 ||
-          current.sa_handler != SIG_DFL) {
-        continue;
+      if (::sigaction(signal, nullptr, &current) != 0 || !is_default(current)) continue;
+      if (::sigaction(signal, &ours, &current) != 0) continue;
+      if (is_default(current)) {
+        number_ = signal;
+        break;
       }
-      struct sigaction ours = {};
-      ours.sa_sigaction = &answer_question;
-      ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-      ::sigfillset(&ours.sa_mask);
-      if (::sigaction(signal, &ours, nullptr) != 0) continue;
-      number_ = signal;
-      break;
+      ::sigaction(signal, &current, nullptr);
     }
   }
   BorrowedSignal(const BorrowedSignal&) = delete;
@@ -98,14 +99,21 @@ class BorrowedSignal {
     }
     struct sigaction plain = {};
     plain.sa_handler = SIG_IGN;
-    ::sigaction(number_, &plain, nullptr);
-    plain.sa_handler = SIG_DFL;
-    ::sigaction(number_, &plain, nullptr);
+    ::sigaction(number_, &plain, &current);
+    if (current.sa_sigaction == &answer_question) {
+      current = {};
+      current.sa_handler = SIG_DFL;
+    }
+    ::sigaction(number_, &current, nullptr);
   }
 
   int number() const noexcept { return number_; }
 
  private:
+  static bool is_default(const struct sigaction& action) noexcept {
+    return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
+  }
+
   int number_ = 0;
 };
 
@@ -118,8 +126,6 @@ bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
   info.si_value.sival_ptr = reinterpret_cast<void*>(value);
   return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, signal, &info) == 0;
 }
-
-bool has_ended(pid_t thread) noexcept { return ::syscall(SYS_tgkill, ::getpid(), thread, 0) != 0 && errno == ESRCH; }
 
 // Waits for one more answer, up to a moment.
 bool wait_for_answer(std::chrono::steady_clock::time_point until) noexcept {
