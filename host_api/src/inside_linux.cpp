@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <csignal>
 #include <cstdint>
@@ -72,6 +73,16 @@ Obstacle find_signal_handler(StackQuery& query) {
     query.signal_return = signal_return(signal).value_or(query.signal_return);
   }
   return {};
+}
+
+// glibc tells debuggers where its thread descriptors keep what (nptl_db): the bits of the field, how many, and where.
+// The argument follows the start routine.
+std::size_t find_argument_offset() noexcept {
+  std::array<std::uint32_t, 3> field = {};
+  const void* told = ::dlsym(RTLD_DEFAULT, "_thread_db_pthread_start_routine");
+  if (told == nullptr) return 0;
+  std::memcpy(field.data(), told, sizeof(field));
+  return field[0] == 8 * sizeof(void*) && field[2] < 4096 ? field[2] + sizeof(void*) : 0;
 }
 
 Obstacle thread_inside(pid_t thread, const Standing& standing, bool myself) {
@@ -151,6 +162,7 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
   StackQuery query{code};
   if (Obstacle handler = find_signal_handler(query)) return handler;
   if (!threads) return {};
+  query.argument_offset = find_argument_offset();
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
   prepare_unwinding();
   if (const Standing mine = search_this_thread(query); mine.kind != Standing::Outside) {

@@ -5,6 +5,7 @@
 // stack, or while its program counter is in the plugin.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -18,6 +19,8 @@ struct StackQuery {
   // Where signal handlers return to, 0 if there are none. A stack that holds it may go on elsewhere, below a handler on
   // an alternate stack.
   std::uintptr_t signal_return = 0;
+  // Where the C library keeps the argument of a thread's start routine in the thread's descriptor, 0 if unknown.
+  std::size_t argument_offset = 0;
 };
 
 struct Standing {

@@ -69,6 +69,26 @@ long read_words(std::uintptr_t from, std::array<std::uintptr_t, kChunkWords>& wo
   return errno == EFAULT ? 0 : -1;
 }
 
+// A std::thread that has been created and has not yet entered the plugin: its start routine is the C++ library's, and
+// only the argument, an object of a class of the plugin's, leads there by its table of functions. An argument that
+// begins with a function of the plugin's counts, too.
+Standing search_argument(const StackQuery& query, std::uintptr_t descriptor) noexcept {
+  std::uintptr_t argument = 0;
+  std::array<std::uintptr_t, 1> first = {};
+  if (query.argument_offset == 0 ||
+      read_memory(descriptor + query.argument_offset, &argument, sizeof(argument)) != sizeof(argument) ||
+      read_memory(argument, first.data(), sizeof(first)) != sizeof(first)) {
+    return {};
+  }
+  if (find_range(query.code, first[0]) != nullptr) return {Standing::Inside, first[0]};
+  std::array<std::uintptr_t, 3> functions = {};  // two destructors and what the thread runs
+  if (read_memory(first[0], functions.data(), sizeof(functions)) != sizeof(functions)) return {};
+  for (const std::uintptr_t function : functions) {
+    if (find_range(query.code, function) != nullptr) return {Standing::Inside, function};
+  }
+  return {};
+}
+
 // A thread has its start routine in its descriptor: before it has called it only there, and from then on until it ends
 // the routine's own frame is the outermost, so that no unwinding is needed to know.
 Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) noexcept {
@@ -82,7 +102,7 @@ Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) n
     }
     at += static_cast<std::uintptr_t>(count) * sizeof(words[0]);
   }
-  return {};
+  return search_argument(query, descriptor);
 }
 
 // What the kernel saved where it called a signal handler.
@@ -90,7 +110,7 @@ struct SignalFrame {
   void* signal_return;
   ucontext_t context;
 };
-constexpr std::uintptr_t kLargestSignalFrame = 64 * 1024;
+constexpr std::uintptr_t kLargestSignalFrame = std::uintptr_t{64} << 10;
 
 // Of a frame that is long over, and partly written upon, the word that led here may be all that is left.
 bool is_whole(const SignalFrame& frame, std::uintptr_t at) noexcept {

@@ -138,6 +138,30 @@ TEST_CASE("a thread of the plugin's own counts, until it has ended") {
   CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
 }
 
+TEST_CASE("a thread that has just been started is inside, whether it has run yet or not") {
+  if (kSanitized) {
+    WARN("a sanitizer starts threads by a routine of its own, which hides the plugin's: not tested");
+    return;
+  }
+  constexpr int kRounds = 200;
+  berth::Host host;
+  for (const auto& [start, joins] : {std::pair("lingers_start_thread", true), {"lingers_start_cxx_thread", false}}) {
+    for (int round = 0; round < kRounds; ++round) {
+      CAPTURE(start, round);
+      berth::Plugin plugin = host.load(fixture("lingers"));
+      sem_t stop;
+      ::sem_init(&stop, 0, 0);
+      REQUIRE(plugin.symbol<bool(sem_t*)>(start)(&stop));
+      berth::Error error;
+      REQUIRE(host.unload(std::move(plugin), error).outcome == Outcome::Refused);
+      REQUIRE(error.why() == berth::Cause::ThreadInside);
+      ::sem_post(&stop);
+      if (joins) plugin.symbol<void()>("lingers_join_thread")();
+      REQUIRE(host.unload(std::move(plugin), 10min, error).outcome == Outcome::Destroyed);
+    }
+  }
+}
+
 TEST_CASE("unload from a callback of the plugin is refused") {
   berth::Host host;
   berth::Plugin plugin = host.load(fixture("lingers"));
