@@ -16,9 +16,14 @@ namespace berth::core::departed {
 
 namespace {
 
-// What a page was, in the map that a span in quarantine keeps. Below kBody: size class + 1.
-enum PageByte : std::uint8_t { kNothing = 0, kBody = 0xfe, kLargeHead = 0xff };
-static_assert(kClasses + 1 < kBody);
+// What a page was, in the map that a span in quarantine keeps. Below kSmallestApart: size class + 1.
+enum PageByte : std::uint8_t {
+  kNothing = 0,
+  kSmallestApart = kClasses + 1,  // the last class, cut as the one before it
+  kBody = 0xfe,
+  kLargeHead = 0xff
+};
+static_assert(kSmallestApart < kBody);
 
 struct Map {
   std::uintptr_t bytes = 0;  // address; the byte of the topmost page comes first, as in the pagemap
@@ -132,6 +137,11 @@ bool find(const Ring& ring, const void* address, Departure& found) noexcept {
   return any;
 }
 
+std::uint8_t page_byte(const Instance& instance, unsigned size_class) noexcept {
+  if (instance.cut_as(size_class) != size_class) return kSmallestApart;
+  return static_cast<std::uint8_t>(size_class + 1);
+}
+
 // Turns the pagemap of a dead instance into the map, in place: a byte never lies above the entry that it stands for.
 Map make_map(Instance& instance) noexcept {
   const Pagemap& pagemap = instance.arena.pagemap();
@@ -141,7 +151,7 @@ Map make_map(Instance& instance) noexcept {
     const std::uint64_t word = pagemap.at(static_cast<std::uint32_t>(index)).word.load(std::memory_order_relaxed);
     map[index] = kNothing;
     if (slab_word::is_slab(word)) {
-      map[index] = static_cast<std::uint8_t>(instance.cut_as(slab_word::size_class(word)) + 1);
+      map[index] = page_byte(instance, slab_word::size_class(word));
     }
     if (page_word::kind(word) != PageKind::Run) continue;
     // The head is the last of a run that is met, its bodies lie behind.
@@ -208,14 +218,16 @@ bool find_block(const Map& map, const void* address, const char*& start, std::si
     bytes = static_cast<std::size_t>(head - last + 1) * pal::kPageSize;
     return true;
   }
-  if (byte == kNothing || byte > kClasses) return false;
-  const unsigned size_class = byte - 1u;
+  if (byte == kNothing || byte > kSmallestApart) return false;
+  const bool apart = byte == kSmallestApart;
+  const unsigned size_class = apart ? kClasses - 1 : byte - 1u;
+  const unsigned cut_as = size_class::cut_as(size_class, apart);
   const char* slab = Slab::start_of(address, size_class);
   bytes = size_class::kTable[size_class].block_bytes;
   const std::uint32_t number =
-      size_class::block_index(size_class, static_cast<std::size_t>(static_cast<const char*>(address) - slab));
-  start = slab + number * bytes;
-  return number < size_class::kTable[size_class].blocks;
+      size_class::block_index(cut_as, static_cast<std::size_t>(static_cast<const char*>(address) - slab));
+  start = slab + std::size_t{number} * size_class::kTable[cut_as].block_bytes;
+  return number < size_class::kTable[cut_as].blocks;
 }
 
 void describe_memory(const Departure& found, const void* address, Text& text) noexcept {

@@ -47,11 +47,16 @@ std::uintptr_t link_key(std::uint64_t id) noexcept {
   return mix(known ^ mix(id));
 }
 
+bool has_states(const Settings& settings) noexcept { return settings.hardening != Hardening::Fast; }
+
 // Under RLIMIT_AS, or a checker that has little address space, the default is what can be had.
 Span reserve(const Settings& settings, std::uint64_t id) noexcept {
   const pal::Access access = settings.no_reserve ? pal::Access::ReadWrite : pal::Access::None;
   if (settings.span_bytes != 0) {
-    return Span(pages_for(settings.span_bytes) * pal::kPageSize, access, id);
+    const std::size_t asked = pages_for(settings.span_bytes) * pal::kPageSize;
+    // The states of blocks take nothing of what was asked for.
+    const std::size_t more = has_states(settings) ? BlockStates::room(asked + BlockStates::room(asked)) : 0;
+    return Span(asked + more, access, id);
   }
   const std::size_t wanted = layout::default_span(registry::live_instances());
   std::size_t bytes = wanted;
@@ -96,9 +101,8 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
     return refuse(why, Status::AddressSpace, "span_bytes", settings.span_bytes,
                   "(0: default) of address space could not be reserved");
   }
-  const bool has_states = settings.hardening != Hardening::Fast;
   const Layout plan =
-      layout::plan(span.base(), span.bytes(), claim.id, has_states ? BlockStates::room(span.bytes()) : 0);
+      layout::plan(span.base(), span.bytes(), claim.id, has_states(settings) ? BlockStates::room(span.bytes()) : 0);
   if (!span.open_window(plan.window_low, plan.window_high)) {
     span.release();
     registry::vacate(claim.line);
@@ -120,7 +124,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   char* const base = span.base();
   const std::size_t bytes = span.bytes();
   instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, instance->page_limit);
-  if (has_states) instance->block_states.open(instance->arena);
+  if (has_states(settings)) instance->block_states.open(instance->arena);
   registry::publish(claim.line, instance, base, bytes);
   handle = claim.handle;
   return Status::Ok;

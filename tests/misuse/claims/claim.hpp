@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What the programs of this folder share. Each tries to break one claim of the README's table, at the level that it is
+// given, in every way that it knows: each way in a child process of its own, with two plugins that have a handler. It
+// prints how surely the misuse was told, the weakest of all ways: "always" (at the call, or by the fault itself), "next
+// use", "sampled", or "no".
+#pragma once
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "berth/instance.h"
+
+namespace claims {
+
+enum Answer { kAlways, kNextUse, kSampled, kNo };
+
+inline constexpr std::size_t kSmallSizes[] = {8, 16, 100, 1024, 20000};
+inline constexpr std::size_t kLargeSizes[] = {100000, 3 << 20};
+
+// One way of breaking a claim: two plugins, and what was told of them.
+class Trial {
+ public:
+  explicit Trial(std::uint32_t level)
+      : level_(level), alpha_(create("plugin-alpha", level)), beta_(create("plugin-beta", level)) {}
+  ~Trial() {
+    berth_instance_destroy(alpha_, nullptr);
+    berth_instance_destroy(beta_, nullptr);
+  }
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+
+  std::uint32_t level() const { return level_; }
+  berth_allocator* alpha() const { return berth_instance_allocator(alpha_); }
+  berth_allocator* beta() const { return berth_instance_allocator(beta_); }
+
+  // After the misuse: was it told at once, or when the plugin goes on with blocks of this size?
+  Answer told(berth_misuse_kind kind, std::size_t size) {
+    if (was_told(kind)) return kAlways;
+    std::vector<void*> blocks;
+    for (int round = 0; round < 3; ++round) {
+      for (int i = 0; i < 600; ++i) blocks.push_back(berth_malloc(alpha(), size));
+      for (void* block : blocks) berth_free(alpha(), block);
+      blocks.clear();
+      berth_instance_purge(alpha_);
+    }
+    return was_told(kind) ? kNextUse : kNo;
+  }
+
+  // Whether anything at all was told, each time with the plugin's name.
+  bool silent() const { return told_.empty(); }
+  bool all_named() const {
+    return std::all_of(told_.begin(), told_.end(), [](const Told& each) { return each.named; });
+  }
+
+ private:
+  struct Told {
+    std::uint32_t kind;
+    bool named;
+  };
+
+  berth_instance* create(const char* name, std::uint32_t level) {
+    berth_instance_options options{};
+    options.struct_size = sizeof(options);
+    options.hardening = level;
+    options.name = name;
+    options.on_misuse = [](void* self, const berth_misuse* misuse) {
+      const bool named = std::string_view(misuse->message).find("plugin-alpha") != std::string_view::npos;
+      static_cast<Trial*>(self)->told_.push_back({misuse->kind, named});
+    };
+    options.on_misuse_context = this;
+    berth_instance* instance = nullptr;
+    if (berth_instance_create(&options, &instance) != BERTH_OK) std::exit(1);
+    return instance;
+  }
+
+  bool was_told(berth_misuse_kind kind) const {
+    return !told_.empty() && told_.front().named && told_.front().kind == static_cast<std::uint32_t>(kind);
+  }
+
+  std::vector<Told> told_;  // first, because instances report to it
+  std::uint32_t level_;
+  berth_instance* alpha_;
+  berth_instance* beta_;
+};
+
+// A step of a thread of its own, which ends.
+template <typename Step>
+void elsewhere(Step step) {
+  std::thread(step).join();
+}
+
+// In a child: a plugin that breaks the allocator may crash, or go round in circles for ever.
+template <typename Way>
+Answer try_way(std::uint32_t level, Way way) {
+  const pid_t child = fork();
+  if (child == 0) {
+    for (const int deadly : {SIGSEGV, SIGBUS, SIGABRT}) std::signal(deadly, SIG_DFL);
+    const rlimit seconds = {2, 2};
+    setrlimit(RLIMIT_CPU, &seconds);
+    Answer answer = kNo;
+    {
+      Trial trial(level);
+      answer = way(trial);
+    }
+    _exit(answer);
+  }
+  int status = 0;
+  if (child < 0 || waitpid(child, &status, 0) != child) std::exit(1);
+  return WIFEXITED(status) ? static_cast<Answer>(WEXITSTATUS(status)) : kNo;
+}
+
+// main(): tries each way at the level that the program is given.
+template <typename... Ways>
+int run(int argc, char** argv, Ways... ways) {
+  const char* const levels[] = {"default", "FAST", "CHECKED", "GUARDED"};
+  const auto* const level = std::find_if(std::begin(levels), std::end(levels), [&](const char* each) {
+    return argc == 2 && each == std::string_view(argv[1]);
+  });
+  if (level == std::end(levels)) {
+    std::fprintf(stderr, "usage: %s FAST|CHECKED|GUARDED\n", argv[0]);
+    return 2;
+  }
+  const auto number = static_cast<std::uint32_t>(level - std::begin(levels));
+  Answer weakest = kAlways;
+  ((weakest = weakest == kNo ? kNo : std::max(weakest, try_way(number, ways))), ...);
+  const char* const words[] = {"always", "next use", "sampled", "no"};
+  std::puts(words[weakest]);
+  return 0;
+}
+
+}  // namespace claims
