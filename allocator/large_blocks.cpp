@@ -43,9 +43,13 @@ bool deallocate(Instance& instance, void* block) noexcept {
 void* resize(Instance& instance, void* block, std::size_t old_size, std::size_t size, bool may_move) noexcept {
   const std::uint64_t new_pages = pages(size);
   std::uint64_t old_pages = 0;
-  void* resized = block;
-  if (instance.arena.resize(static_cast<char*>(block), new_pages, old_pages) != Arena::Resize::Done) {
-    resized = may_move ? instance.arena.relocate(static_cast<char*>(block), new_pages) : nullptr;
+  auto* const address = static_cast<char*>(block);
+  void* resized = may_move ? instance.arena.relocate(address, new_pages, true) : nullptr;
+  if (resized == nullptr) {
+    resized = block;
+    if (instance.arena.resize(address, new_pages, old_pages) != Arena::Resize::Done) {
+      resized = may_move ? instance.arena.relocate(address, new_pages, false) : nullptr;
+    }
   }
   if (resized != block && resized != nullptr) {
     instance.large_allocations.fetch_add(1, std::memory_order_relaxed);

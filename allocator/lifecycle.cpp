@@ -123,7 +123,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   instance->handlers = settings.handlers;
   char* const base = span.base();
   const std::size_t bytes = span.bytes();
-  instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, instance->page_limit);
+  instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, settings.huge_pages, instance->page_limit);
   if (has_states(settings)) instance->block_states.open(instance->arena);
   registry::publish(claim.line, instance, base, bytes);
   handle = claim.handle;

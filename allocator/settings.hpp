@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "arenas/arena.hpp"
+
 namespace berth::core {
 
 // A number for an instance that stays unequal to all others in a process: the opaque pointer of the C ABI.
@@ -53,6 +55,7 @@ struct Settings {
   std::size_t span_bytes = 0;  // 0: by the number of live instances
   std::size_t quota_bytes = 0;
   Hardening hardening = Hardening::Fast;
+  HugePagePolicy huge_pages = HugePagePolicy::Auto;
   bool no_reserve = false;
   void* user_data = nullptr;
   const void* handle = nullptr;  // kHandleBytes that begin every instance

@@ -15,6 +15,9 @@ namespace {
 constexpr std::uint64_t kReadyPages = (std::size_t{4} << 20) / pal::kPageSize;
 constexpr std::uint64_t kReadyShare = 8;
 
+// The share of the committed pages that a purge leaves in parts of huge pages.
+constexpr std::uint64_t kHugeRests = 32;
+
 // How many free blocks of each kind are looked at for a hole before new pages are used.
 constexpr unsigned kHoleTries = 4;
 
@@ -31,9 +34,11 @@ std::size_t bytes(std::uint64_t pages) noexcept { return static_cast<std::size_t
 
 std::size_t process_committed_bytes() noexcept { return committed_by_all.load(std::memory_order_relaxed); }
 
-void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
+void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes, HugePagePolicy huge_pages,
                  std::atomic<std::uint64_t>& page_limit) noexcept {
   span_ = std::move(span);
+  huge_pages_ = huge_pages;
+  small_pages_asked_ = span_.small_pages_asked();
   geometry_ = geometry;
   pagemap_ = Pagemap(geometry.zeroth_entry, geometry.zeroth_page);
   page_limit_ = &page_limit;
@@ -71,75 +76,141 @@ Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) 
 // last, everything free is made clean, so that neighbours of different states merge, and every hole is looked at.
 PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept {
   if (pages > span_.bytes() >> pal::kPageShift || alignment > span_.bytes() >> pal::kPageShift) return {};
+  zero = true;
+  if (alignment == 1) {
+    if (const PageRun run = take_packed(pages, 1)) return run;
+  }
   zero = false;
   if (const PageRun run = buddy_.take(pages, alignment, FreeState::Dirty)) return run;
   if (alignment == 1) {
     if (const PageRun run = take_hole(pages, kHoleTries, zero)) return run;
   }
   zero = true;
+  if (alignment != 1) {
+    if (const PageRun run = take_packed(pages, alignment)) return run;
+  }
   if (!make_room(pages)) return {};
   PageRun run = buddy_.take(pages, alignment, FreeState::Clean);
-  if (!run) run = carve(pages, alignment, pages);
   if (!run) {
-    give_back(0);
+    if (alignment == 1) run = carve_packed(pages);
+    if (run) return run;
+    run = carve(pages, alignment, pages);
+  }
+  if (!run) {
+    give_back(0, 0);
     run = buddy_.take(pages, alignment, FreeState::Clean);
   }
-  if (run) {
-    charge(run.pages);
+  if (run && commit(run)) {
+    pack_into({run.end(), rest_of_huge_page(run.end())}, alignment);
     return run;
   }
-  return alignment == 1 ? take_hole(pages, ~0u, zero) : run;
+  return alignment == 1 ? take_hole(pages, ~0u, zero) : PageRun{};
 }
 
 // Adjacent free blocks that no power of two joins.
 PageRun Arena::take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexcept {
   for (;;) {
+    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
     const PageRun hole = buddy_.find_hole(pages, tries);
     std::uint64_t clean = 0;
-    if (!hole || !buddy_.is_free(hole, clean)) return {};
-    // As in resize(): making room may turn some of these pages clean, or move the hole's blocks.
-    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
-    if (!make_room(clean)) return {};
-    if (buddy_.free_pages(FreeState::Dirty) != ready) continue;
-    buddy_.take_exactly(hole);
-    charge(clean);
-    zero = clean == pages;
-    return hole;
+    if (!hole) return {};
+    if (take_free(hole, clean)) {
+      zero = clean == pages;
+      return hole;
+    }
+    // Making room may have moved the hole's blocks.
+    if (buddy_.free_pages(FreeState::Dirty) == ready) return {};
   }
 }
 
-// Takes pages that were never used, from the lowest used one down. The caller is to commit `more` of them.
+// Takes these pages and commits those which are clean. False: not all are free, or the quota does not allow it.
+bool Arena::take_free(PageRun run, std::uint64_t& clean) noexcept {
+  for (;;) {
+    if (!buddy_.is_free(run, clean)) return false;
+    // If the last page is clean, so is the rest of its huge page.
+    PageRun all{run.first, run.pages + rest_of_huge_page(run.end())};
+    std::uint64_t all_clean = 0;
+    if (!buddy_.is_free(all, all_clean) || all_clean - clean != all.pages - run.pages) {
+      all = run;
+      all_clean = clean;
+    }
+    // Making room may turn some of these very pages clean: count them anew until nothing changes.
+    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
+    if (!make_room(all_clean)) {
+      if (all.pages == run.pages) return false;
+      stop_huge_pages();
+      continue;
+    }
+    if (buddy_.free_pages(FreeState::Dirty) != ready) continue;
+    buddy_.take_exactly(all);
+    charge(all_clean);
+    buddy_.put({run.end(), all.pages - run.pages}, FreeState::Dirty);
+    return true;
+  }
+}
+
+// Takes pages that were never used, from the lowest used one down; of clean pages, `more` are to be committed.
 PageRun Arena::carve(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept {
+  const bool huge = reach_huge_pages(pages, more);
+  PageRun run = carve_aligned(pages, huge ? std::max(alignment, pal::kHugePages) : alignment, more);
+  if (!run && huge && pages == more) {
+    stop_huge_pages();  // whose rounding may have been too much
+    run = carve_aligned(pages, alignment, more);
+  }
+  return run;
+}
+
+PageRun Arena::carve_aligned(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept {
   const PageNumber used = buddy_.lowest();
   const PageNumber floor = page_number(geometry_.floor);
   if (used - floor < pages) return {};
   const PageNumber first = (used - pages) & ~(alignment - 1);
-  if (first < floor || first > used) return {};
+  if (first < floor || !extend(first, more)) return {};
+  buddy_.put({first + pages, used - first - pages}, FreeState::Clean);
+  return {first, pages};
+}
 
+// Makes the pages down to `first` known, which the caller puts or takes; `more` are to be committed.
+bool Arena::extend(PageNumber first, std::uint64_t more) noexcept {
   // Their entries first, then the pages, then the news of both.
   char* books_end = pagemap_.end_of_entries(first);
   const std::uint64_t books = pages_for(static_cast<std::size_t>(books_end - geometry_.top));
-  const std::uint64_t more_books = books - books_pages_;
-  if (more_books > 0 && !make_room(more + more_books)) return {};
+  const std::uint64_t more_books = books > books_pages_ ? books - books_pages_ : 0;
+  if (more_books > 0 && !make_room(more + more_books)) return false;
   const auto used_bytes = static_cast<std::size_t>(geometry_.top - page_address(first));
   const std::size_t step = kWindowStep + bytes(pages_for(used_bytes / 4));
   const std::size_t books_step = kBooksStep + bytes(pages_for(used_bytes / 4 / (pal::kPageSize / sizeof(PageEntry))));
   if (!span_.extend_up(geometry_.top + bytes(books), books_step, geometry_.ceiling) ||
       !span_.extend_down(page_address(first), step, geometry_.floor)) {
-    return {};
+    return false;
   }
   // A window that holds whole huge pages would make more resident than the books know.
-  if (used_bytes > (std::size_t{1} << 20) && pal::huge_pages_by_default()) {
-    pal::forbid_huge_pages(span_.window_low(), static_cast<std::size_t>(span_.window_high() - span_.window_low()));
-  }
-  books_pages_ = books;
+  if (used_bytes > (std::size_t{1} << 20)) ask_small_pages();
+  books_pages_ += more_books;
   charge(more_books);
   buddy_.extend_down(first);
   // release: a reader of the new limit finds the entries accessible and zero.
   const std::uint64_t limit = pagemap_.index(first) + std::uint64_t{1};
   if (limit > page_limit_->load(std::memory_order_relaxed)) page_limit_->store(limit, std::memory_order_release);
-  buddy_.put({first + pages, used - first - pages}, FreeState::Clean);
-  return {first, pages};
+  return true;
+}
+
+// Commits pages taken out of clean ones. With a page of a huge one goes its rest, which becomes ready. False: the quota
+// does not allow it, and they are clean again.
+bool Arena::commit(PageRun run) noexcept {
+  std::uint64_t rest = rest_of_huge_page(run.end());
+  if (rest != 0 && !make_room(run.pages + rest)) {
+    stop_huge_pages();
+    rest = 0;
+  }
+  if (!make_room(run.pages + rest)) {
+    buddy_.put(run, FreeState::Clean);
+    return false;
+  }
+  charge(run.pages + rest);
+  if (rest != 0) buddy_.take_exactly({run.end(), rest});
+  buddy_.put({run.end(), rest}, FreeState::Dirty);
+  return true;
 }
 
 bool Arena::deallocate(char* address, std::uint64_t& pages) noexcept {
@@ -168,17 +239,9 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
     moved = std::min(moved, pages);
     limit_ready();
   } else if (pages > old_pages) {
-    const PageRun more{first + old_pages, pages - old_pages};
-    if (more.pages > span_.bytes() >> pal::kPageShift) return Resize::Refused;
-    // Making room may turn some of these very pages clean: count them anew until nothing changes.
     std::uint64_t clean = 0;
-    std::uint64_t ready = 0;
-    do {
-      ready = buddy_.free_pages(FreeState::Dirty);
-      if (!buddy_.is_free(more, clean) || !make_room(clean)) return Resize::Refused;
-    } while (buddy_.free_pages(FreeState::Dirty) != ready);
-    buddy_.take_exactly(more);
-    charge(clean);
+    if (pages > span_.bytes() >> pal::kPageShift) return Resize::Refused;
+    if (!take_free({first + old_pages, pages - old_pages}, clean)) return Resize::Refused;
   }
   set_run({first, pages}, moved);
   return Resize::Done;
@@ -186,7 +249,7 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
 
 void Arena::purge() noexcept {
   const pal::LockGuard held(lock_);
-  give_back(0);
+  give_back(0, committed_pages_.load(std::memory_order_relaxed) / kHugeRests);
   buddy_.retreat();
   // The published limit stays: entries of pages that are in use no more read as zero, as those of freed ones do.
   char* const books_end = pagemap_.end_of_entries(buddy_.lowest());
@@ -234,24 +297,30 @@ bool Arena::make_room(std::uint64_t pages) noexcept {
   const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
   if (pages > allowed) return false;
   if (committed + pages <= allowed) return true;
+  for (PageRun& left : packing_) end_packing(left);
   const std::uint64_t excess = committed + pages - allowed;
   const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
-  return ready >= excess && give_back(ready - excess) >= excess;
+  return ready >= excess && give_back(ready - excess, ready - excess) >= excess;
 }
 
 // The policy for empty memory that the header states.
 void Arena::limit_ready() noexcept {
   const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
   const std::uint64_t allowed = std::max(kReadyPages, committed / kReadyShare);
-  if (buddy_.free_pages(FreeState::Dirty) > allowed) give_back(allowed / 2);
+  if (buddy_.free_pages(FreeState::Dirty) > allowed) give_back(allowed / 2, allowed);
 }
 
-// Gives the largest ready blocks back until `keep` pages are left. Returns how many pages went.
-std::uint64_t Arena::give_back(std::uint64_t keep) noexcept {
+// Gives the largest ready blocks back until `keep` pages are left; parts of huge pages, which must be broken up for
+// that, only until `tolerated` are left. Returns how many pages went.
+std::uint64_t Arena::give_back(std::uint64_t keep, std::uint64_t tolerated) noexcept {
   std::uint64_t given = 0;
+  for (PageRun& left : packing_) end_packing(left);
   while (buddy_.free_pages(FreeState::Dirty) > keep) {
+    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
     const PageRun run = buddy_.take_largest(FreeState::Dirty);
-    if (!pal::decommit(page_address(run.first), bytes(run.pages))) {
+    const bool part = run.first < huge_top_ && run.pages < pal::kHugePages;
+    if (part && ready > tolerated) stop_huge_pages();
+    if ((part && ready <= tolerated) || !pal::decommit(page_address(run.first), bytes(run.pages))) {
       buddy_.put(run, FreeState::Dirty);
       break;
     }

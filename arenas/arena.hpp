@@ -6,9 +6,10 @@
 // Committed is what is handed out, what is free but kept ready (dirty), and the books' own pages. Pages never used and
 // pages given back (clean) are not. The policy for empty memory (law 8): free pages stay ready until they exceed an
 // eighth of what is committed and 4 MiB; then the largest free blocks go back to the system until half of that is left.
-// purge() gives all of them back now.
+// purge() gives all of them back now. Huge pages (arena_huge_pages.cpp) are committed, and go back, as a whole.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -22,6 +23,8 @@ namespace berth::core {
 
 // Memory committed by all arenas of this process.
 std::size_t process_committed_bytes() noexcept;
+
+enum class HugePagePolicy : std::uint8_t { Auto, Never, Always };
 
 class Arena {
  public:
@@ -50,7 +53,7 @@ class Arena {
 
   // The window of the span is open. `page_limit` is where the arena publishes the first index of the pagemap that
   // must not be read.
-  void open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
+  void open(Span&& span, const Geometry& geometry, std::size_t quota_bytes, HugePagePolicy huge_pages,
             std::atomic<std::uint64_t>& page_limit) noexcept;
 
   // Takes the span out, for the release; the arena itself lies in it.
@@ -72,10 +75,12 @@ class Arena {
 
   // Makes a run larger at another place, to which its memory moves without being copied; as with allocate_to_grow(),
   // free pages follow. Null, and the run is what it was: it is too small to be worth it, or there are no pages, no
-  // quota or no entries in the system's map table for it.
-  char* relocate(char* address, std::uint64_t pages) noexcept;
+  // quota or no entries in the system's map table for it. `to_huge_pages`: only if it would grow into small ones, and
+  // then only there.
+  char* relocate(char* address, std::uint64_t pages, bool to_huge_pages) noexcept;
 
-  // Gives all free pages back to the system, and the books' pages that only described free ones at the lower end.
+  // Gives all free pages back to the system, and the books' pages that only described free ones at the lower end. The
+  // free rests of huge pages in use stay, as long as they are no more than a 32nd of what is committed.
   void purge() noexcept;
 
   // Books outside the window: made accessible as a range, charged by the page when one is used.
@@ -105,12 +110,31 @@ class Arena {
 
   PageRun take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept;
   PageRun take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexcept;
+  bool take_free(PageRun run, std::uint64_t& clean) noexcept;
   PageRun take_with_room(std::uint64_t pages, std::uint64_t more) noexcept;
   PageRun carve(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept;
+  PageRun carve_aligned(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept;
+  bool extend(PageNumber first, std::uint64_t more) noexcept;
+  bool commit(PageRun run) noexcept;
+  bool renew(PageRun run) noexcept;
   bool take_back(PageRun run, std::uint64_t moved) noexcept;
+  PageRun relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages) noexcept;
   void count_moved_runs(std::int32_t change) noexcept;
+
+  bool may_begin_huge_pages(std::uint64_t more) const noexcept;
+  bool reach_huge_pages(std::uint64_t pages, std::uint64_t more) noexcept;
+  void stop_huge_pages() noexcept;
+  void ask_small_pages() noexcept;
+  PageRun& packing(std::uint64_t alignment) noexcept { return packing_[alignment == 1 ? 0 : 1]; }
+  PageRun take_packed(std::uint64_t pages, std::uint64_t alignment) noexcept;
+  PageRun carve_packed(std::uint64_t pages) noexcept;
+  void pack_into(PageRun ready, std::uint64_t alignment) noexcept;
+  void end_packing(PageRun& left) noexcept;
+  std::uint64_t rest_of_huge_page(PageNumber end) const noexcept;
+  std::uint64_t put_clean(PageRun run) noexcept;
+
   bool make_room(std::uint64_t pages) noexcept;
-  std::uint64_t give_back(std::uint64_t keep) noexcept;
+  std::uint64_t give_back(std::uint64_t keep, std::uint64_t tolerated) noexcept;
   void limit_ready() noexcept;
   void charge(std::uint64_t pages) noexcept;
   void discharge(std::uint64_t pages) noexcept;
@@ -121,7 +145,16 @@ class Arena {
   Buddy buddy_;
   Geometry geometry_{};
   std::uint64_t books_pages_ = 0;  // of the window
-  std::uint32_t moved_runs_ = 0;   // runs, or what is left of them, that have entries of their own in the map table
+  // Below this page memory is committed in whole huge pages; 0: nowhere. And from how many committed pages on it may
+  // be.
+  PageNumber huge_top_ = 0;
+  // Ready pages of a huge one for the next runs without and with an alignment; never used before. The buddy does not
+  // know them.
+  std::array<PageRun, 2> packing_{};
+  std::uint64_t next_huge_pages_ = 0;
+  HugePagePolicy huge_pages_ = HugePagePolicy::Auto;
+  bool small_pages_asked_ = false;  // for the span, but for what lies below huge_top_
+  std::uint32_t moved_runs_ = 0;    // runs, or what is left of them, that have entries of their own in the map table
   std::atomic<std::uint64_t>* page_limit_ = nullptr;
   // Written under the lock, read by statistics without it, relaxed.
   std::atomic<std::uint64_t> committed_pages_{0};

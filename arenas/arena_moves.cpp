@@ -30,7 +30,7 @@ constexpr std::uint64_t kMinMovedPages = (std::size_t{512} << 10) / pal::kPageSi
 constexpr std::uint32_t kMaxMovedRuns = 1024;
 
 // Huge pages, and whole pages of the system's page tables, move in one piece if both places begin at such a multiple.
-constexpr std::uint64_t kTablePages = 512;
+constexpr std::uint64_t kTablePages = pal::kHugePages;
 
 // Pieces of a mixture of entries below this size are copied.
 constexpr std::uint64_t kMinPiece = 16;
@@ -80,7 +80,7 @@ Arena::Allocation Arena::allocate_to_grow(std::uint64_t pages) noexcept {
   if (!run && make_room(pages)) {
     run = take_with_room(pages, pages);
     zero = true;
-    if (run) charge(pages);
+    if (run && !commit(run)) run = {};
   }
   if (!run) run = take(pages, 1, zero);
   if (!run) return {};
@@ -100,7 +100,7 @@ PageRun Arena::take_with_room(std::uint64_t pages, std::uint64_t more) noexcept 
   return run ? PageRun{run.first, pages} : run;
 }
 
-char* Arena::relocate(char* address, std::uint64_t pages) noexcept {
+char* Arena::relocate(char* address, std::uint64_t pages, bool to_huge_pages) noexcept {
   const pal::LockGuard held(lock_);
   const PageNumber first = page_number(address);
   const std::uint64_t word = pagemap_.word(first);
@@ -109,40 +109,56 @@ char* Arena::relocate(char* address, std::uint64_t pages) noexcept {
   if (old.pages < kMinMovedPages || pages <= old.pages) return nullptr;
   if (moved_runs_of_all.load(std::memory_order_relaxed) >= kMaxMovedRuns) return nullptr;
   const std::uint64_t more = pages - old.pages;
-  if (!make_room(more)) return nullptr;
-  const PageRun place = take_with_room(pages, more);
-  if (!place) return nullptr;
+  if (to_huge_pages) {
+    const bool into_small = huge_top_ == 0 ? may_begin_huge_pages(more) : old.first + pages > huge_top_;
+    if (!into_small || old.pages < pal::kHugePages) return nullptr;
+  }
+  const PageRun place = relocate_run(old, pages, to_huge_pages);
+  return place ? page_address(place.first) : nullptr;
+}
 
+PageRun Arena::relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages) noexcept {
+  const std::uint64_t more = pages - old.pages;
+  if (!make_room(more)) return {};
+  const PageRun place = take_with_room(pages, more);
+  if (!place) return {};
+  const std::uint64_t rest = rest_of_huge_page(place.end());
   // What was moved before may lie in several entries; what has come behind it since lies in one.
-  const std::uint64_t moved = moved_pages(first);
-  const PageRun earlier{first, moved};
-  const PageRun latest{first + moved, old.pages - moved};
+  const std::uint64_t moved = moved_pages(old.first);
+  const PageRun earlier{old.first, moved};
+  const PageRun latest{old.first + moved, old.pages - moved};
   const PageRun probe = latest.pages != 0 ? latest : earlier;
-  const PageNumber probe_place = place.first + (probe.first - first);
-  const pal::Move done = move_pages(probe, probe_place);
+  const PageNumber probe_place = place.first + (probe.first - old.first);
+  pal::Move done = pal::Move::Refused;
+  if (!to_huge_pages || place.end() <= huge_top_) {
+    if (make_room(more + rest)) done = move_pages(probe, probe_place);
+  }
   if (done == pal::Move::Refused) {
     buddy_.put(place, FreeState::Clean);
-    return nullptr;
+    return {};
   }
   bool all_moved = done == pal::Move::Done || move_halves(probe, probe_place);
-  if (probe.first != first) all_moved = move_pieces(earlier, place.first) && all_moved;
-  charge(more);
-  set_run(place, old.pages);
+  if (probe.first != old.first) all_moved = move_pieces(earlier, place.first) && all_moved;
+
+  pagemap_.set_word(old.first, 0);
   const bool left_entries = moved != 0 || !all_moved;
-  if (left_entries && !span_.renew(address, bytes(old.pages))) pal::decommit(address, bytes(old.pages));
+  if (left_entries && !renew(old)) pal::decommit(page_address(old.first), bytes(old.pages));
+  charge(more + rest);
+  buddy_.take_exactly({place.end(), rest});
+  buddy_.put({place.end(), rest}, FreeState::Dirty);
+  set_run(place, old.pages);
   if (moved == 0) count_moved_runs(1);
-  pagemap_.set_word(first, 0);
-  buddy_.put(old, FreeState::Clean);
-  return page_address(place.first);
+  // In a huge page that others use, what has left it still counts.
+  charge(old.pages - put_clean(old));
+  return place;
 }
 
 // Takes pages of a run back, of which the first `moved` lie in entries of their own. False: they still do.
 bool Arena::take_back(PageRun run, std::uint64_t moved) noexcept {
   const PageRun strange{run.first, std::min(moved, run.pages)};
-  const bool renewed = strange.pages == 0 || span_.renew(page_address(strange.first), bytes(strange.pages));
+  const bool renewed = strange.pages == 0 || renew(strange);
   if (renewed) {
-    discharge(strange.pages);
-    buddy_.put(strange, FreeState::Clean);
+    discharge(put_clean(strange));
     run = {strange.end(), run.pages - strange.pages};
   }
   buddy_.put(run, FreeState::Dirty);

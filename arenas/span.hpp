@@ -49,8 +49,15 @@ class Span {
   char* window_low() const noexcept { return low_; }
   char* window_high() const noexcept { return high_; }
 
+  // Where all of a span is accessible and huge pages are the system's default, the first touch would make 2 MiB
+  // resident.
+  bool small_pages_asked() const noexcept {
+    return access_ == pal::Access::ReadWrite && pal::huge_pages() == pal::HugePages::Always;
+  }
+
   // Opens the window for the first time. False: the system refuses.
   bool open_window(char* low, char* high) noexcept {
+    if (small_pages_asked()) pal::forbid_huge_pages(base(), bytes());
     if (!make_accessible(low, high)) return false;
     low_ = low;
     high_ = high;

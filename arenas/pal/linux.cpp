@@ -127,21 +127,30 @@ bool protect(void* base, std::size_t bytes, Protection protection) noexcept {
   return mprotect(base, bytes, flags) == 0;
 }
 
+void allow_huge_pages(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  madvise(base, bytes, MADV_HUGEPAGE);
+}
+
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   madvise(base, bytes, MADV_NOHUGEPAGE);  // refused only where there are no huge pages
 }
 
-bool huge_pages_by_default() noexcept {
+HugePages huge_pages() noexcept {
   // Written by whoever asks first, read by all; relaxed: the answer is the same for everyone.
   static constinit std::atomic<int> known{-1};
   int answer = known.load(std::memory_order_relaxed);
-  if (answer >= 0) return answer == 1;
-  const ErrnoKeeper keeper;
-  const Setting setting("/sys/kernel/mm/transparent_hugepage/enabled");
-  answer = std::strstr(setting.text, "[always]") != nullptr ? 1 : 0;
-  known.store(answer, std::memory_order_relaxed);
-  return answer == 1;
+  if (answer < 0) {
+    const ErrnoKeeper keeper;
+    const Setting setting("/sys/kernel/mm/transparent_hugepage/enabled");
+    HugePages mode = HugePages::Never;
+    if (std::strstr(setting.text, "[madvise]") != nullptr) mode = HugePages::OnRequest;
+    if (std::strstr(setting.text, "[always]") != nullptr) mode = HugePages::Always;
+    answer = static_cast<int>(mode);
+    known.store(answer, std::memory_order_relaxed);
+  }
+  return static_cast<HugePages>(answer);
 }
 
 std::int32_t thread_id() noexcept { return static_cast<std::int32_t>(syscall(SYS_gettid)); }

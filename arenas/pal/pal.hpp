@@ -50,11 +50,17 @@ bool renew(void* base, std::size_t bytes, Access access) noexcept;
 enum class Protection : std::uint8_t { None, Read, ReadWrite };
 bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
 
-// Asks for small pages in a range, where the system's default could be huge ones: the books count small pages.
+// Pages of 2 MiB, which the system may give where one lies wholly in accessible memory.
+inline constexpr std::uint64_t kHugePages = 512;  // in pages
+
+// Asks for huge pages in a range, and for small ones; for pages that are not accessible yet, too. The first may split
+// map entries.
+void allow_huge_pages(void* base, std::size_t bytes) noexcept;
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
 
-// Whether the system backs large ranges with huge pages without being asked.
-bool huge_pages_by_default() noexcept;
+// When the system gives huge pages.
+enum class HugePages : std::uint8_t { Never, OnRequest, Always };
+HugePages huge_pages() noexcept;
 
 // A number of the calling thread, unique among the live threads of this process, never 0.
 std::int32_t thread_id() noexcept;

@@ -47,6 +47,14 @@ berth_status to_status(core::Status status) noexcept {
   return BERTH_ERR_INVALID_ARGUMENT;
 }
 
+core::HugePagePolicy to_huge_page_policy(std::uint32_t huge_pages) noexcept {
+  switch (huge_pages) {
+    case BERTH_HUGE_PAGES_NEVER: return core::HugePagePolicy::Never;
+    case BERTH_HUGE_PAGES_ALWAYS: return core::HugePagePolicy::Always;
+    default: return core::HugePagePolicy::Auto;
+  }
+}
+
 core::Hardening to_hardening(std::uint32_t hardening) noexcept {
   switch (hardening) {
     case BERTH_HARDENING_CHECKED: return core::Hardening::Checked;
@@ -87,6 +95,7 @@ core::Settings to_settings(const berth_instance_options& options) noexcept {
   settings.span_bytes = options.span_bytes;
   settings.quota_bytes = options.quota_bytes;
   settings.hardening = to_hardening(options.hardening);
+  settings.huge_pages = to_huge_page_policy(options.huge_pages);
   settings.no_reserve = (options.flags & BERTH_INSTANCE_NORESERVE) != 0;
   settings.user_data = options.user_data;
   settings.handle = &handle_image(settings.hardening);

@@ -55,7 +55,7 @@ struct Enclosed {
 }  // namespace
 
 TEST_CASE("a run that is to grow grows in place three times over") {
-  ArenaOfItsOwn own;
+  ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
   for (const std::uint64_t pages : {1, 9, 100, 700}) {
     char* const block = own.arena->allocate_to_grow(pages).address;
     REQUIRE(block != nullptr);
@@ -67,7 +67,7 @@ TEST_CASE("a run that is to grow grows in place three times over") {
 }
 
 TEST_CASE("a run that is to grow takes ready pages first") {
-  ArenaOfItsOwn own;
+  ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
   free_run(*own.arena, own.arena->allocate(64, 64).address);
   const std::size_t before = own.committed();
   const Arena::Allocation run = own.arena->allocate_to_grow(40);
@@ -77,11 +77,11 @@ TEST_CASE("a run that is to grow takes ready pages first") {
 
 TEST_CASE("memory moves with what it holds, and the books count each page once") {
   const pal::Access access = GENERATE(pal::Access::None, pal::Access::ReadWrite);
-  ArenaOfItsOwn own(0, 256 * kMiB, access);
+  ArenaOfItsOwn own(0, 256 * kMiB, access, HugePagePolicy::Never);
   Enclosed run(*own.arena, 2 * kPagesOfMiB);
   const std::size_t committed = own.committed();
   const std::size_t resident = ProcessView::now().resident_bytes;
-  char* const moved = own.arena->relocate(run.address, 3 * kPagesOfMiB);
+  char* const moved = own.arena->relocate(run.address, 3 * kPagesOfMiB, false);
   REQUIRE(moved != nullptr);
   CHECK(moved != run.address);
   CHECK(has_numbers(moved, run.size));
@@ -95,7 +95,7 @@ TEST_CASE("memory moves with what it holds, and the books count each page once")
 }
 
 TEST_CASE("moved runs give their entries of the map table back") {
-  ArenaOfItsOwn own;
+  ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
   const auto entries = [] { return ProcessView::now().map_entries; };
   // The window grows to what the test needs first.
   free_run(*own.arena, own.arena->allocate(100 * kPagesOfMiB, 1).address);
@@ -106,7 +106,7 @@ TEST_CASE("moved runs give their entries of the map table back") {
   for (int move = 0; move < 3; ++move) {
     CAPTURE(move);
     const std::uint64_t larger = run.size + run.size / 2;
-    run.address = own.arena->relocate(run.address, larger);
+    run.address = own.arena->relocate(run.address, larger, false);
     REQUIRE(run.address != nullptr);
     CHECK(has_numbers(run.address, run.size));
     write_numbers(run.address, run.size, larger);
@@ -135,11 +135,11 @@ TEST_CASE("moved runs give their entries of the map table back") {
 TEST_CASE("a move needs no quota for what moves, and none beyond it") {
   std::size_t needed = 0;  // learnt from an arena without a quota
   for (const std::size_t less : {std::size_t{0}, std::size_t{0}, kPage}) {
-    ArenaOfItsOwn own;
+    ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
     Enclosed run(*own.arena, 8 * kPagesOfMiB);
     CHECK(needed <= own.committed() + kMiB + 32 * kPage);
     if (needed != 0) own.arena->set_quota(needed - less);
-    char* const moved = own.arena->relocate(run.address, 9 * kPagesOfMiB);
+    char* const moved = own.arena->relocate(run.address, 9 * kPagesOfMiB, false);
     CHECK((moved != nullptr) == (less == 0));
     CHECK(has_numbers(moved != nullptr ? moved : run.address, run.size));
     if (needed != 0) CHECK(own.arena->counts().peak_committed_bytes <= needed - less);
@@ -148,16 +148,16 @@ TEST_CASE("a move needs no quota for what moves, and none beyond it") {
 }
 
 TEST_CASE("small runs, shrinking and what is no run are not moved") {
-  ArenaOfItsOwn own;
+  ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
   char* const small = own.arena->allocate(4, 4).address;
-  CHECK(own.arena->relocate(small, 1000) == nullptr);
+  CHECK(own.arena->relocate(small, 1000, false) == nullptr);
   char* const large = own.arena->allocate(4 * kPagesOfMiB, 1).address;
-  CHECK(own.arena->relocate(large, 4 * kPagesOfMiB) == nullptr);
-  CHECK(own.arena->relocate(large + kPage, 5 * kPagesOfMiB) == nullptr);
+  CHECK(own.arena->relocate(large, 4 * kPagesOfMiB, false) == nullptr);
+  CHECK(own.arena->relocate(large + kPage, 5 * kPagesOfMiB, false) == nullptr);
 }
 
 TEST_CASE("locked pages are not moved: that would unlock others") {
-  ArenaOfItsOwn own;
+  ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
   Enclosed run(*own.arena, kPagesOfMiB);
   char* const lowest = own.arena->allocate(16 * kPagesOfMiB, 512).address;
   free_run(*own.arena, lowest);
@@ -166,6 +166,6 @@ TEST_CASE("locked pages are not moved: that would unlock others") {
     WARN("this user may not lock so much");
     return;
   }
-  CHECK(own.arena->relocate(run.address, 2 * kPagesOfMiB) == nullptr);
+  CHECK(own.arena->relocate(run.address, 2 * kPagesOfMiB, false) == nullptr);
   CHECK(has_numbers(run.address, run.size));
 }

@@ -21,15 +21,15 @@ inline constexpr std::size_t kMiB = std::size_t{1} << 20;
 
 class ArenaOfItsOwn {
  public:
-  explicit ArenaOfItsOwn(std::size_t quota = 0, std::size_t bytes = 256 * kMiB,
-                         pal::Access access = pal::Access::None) {
+  explicit ArenaOfItsOwn(std::size_t quota = 0, std::size_t bytes = 256 * kMiB, pal::Access access = pal::Access::None,
+                         HugePagePolicy huge_pages = HugePagePolicy::Auto) {
     Span span(bytes, access, 1);
     REQUIRE(span);
     char* top = span.base() + bytes - 4 * kMiB;
     REQUIRE(span.open_window(top - 16 * kPage, top + kPage));
     const Arena::Geometry geometry = {span.base(), top, top, reinterpret_cast<PageEntry*>(top), span.end()};
     top_ = top;
-    arena->open(std::move(span), geometry, quota, limit);
+    arena->open(std::move(span), geometry, quota, huge_pages, limit);
   }
   ~ArenaOfItsOwn() { arena->close().release(); }
   ArenaOfItsOwn(const ArenaOfItsOwn&) = delete;

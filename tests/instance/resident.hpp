@@ -12,10 +12,11 @@
 
 namespace fixtures {
 
-// The sum of Rss over the span's map entries. An entry that reaches beyond the span (the kernel merges neighbours of
-// equal rights) cannot be told apart: then `shared` is set, and the number is an upper bound.
+// The sums of Rss and AnonHugePages over the span's map entries. An entry that reaches beyond the span (the kernel
+// merges neighbours of equal rights) cannot be told apart: then `shared` is set, and the number is an upper bound.
 struct Resident {
   std::size_t bytes = 0;
+  std::size_t huge_bytes = 0;  // of these, in huge pages
   bool shared = false;
 };
 
@@ -23,7 +24,7 @@ inline Resident resident_in_span(const berth_allocator* handle) {
   const SpanBounds span = span_bounds(handle);
   Resident resident;
   std::FILE* file = std::fopen("/proc/self/smaps", "r");
-  if (file == nullptr) return {0, true};
+  if (file == nullptr) return {0, 0, true};
   char line[512];
   bool inside = false;
   bool contained = false;
@@ -38,6 +39,8 @@ inline Resident resident_in_span(const berth_allocator* handle) {
     } else if (inside && std::sscanf(line, "Rss: %zu kB", &kib) == 1) {
       resident.bytes += kib * 1024;
       resident.shared = resident.shared || (kib > 0 && !contained);
+    } else if (inside && std::sscanf(line, "AnonHugePages: %zu kB", &kib) == 1) {
+      resident.huge_bytes += kib * 1024;
     }
   }
   std::fclose(file);

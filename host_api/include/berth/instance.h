@@ -64,7 +64,14 @@ enum {
   BERTH_HARDENING_GUARDED      /* CHECKED, and blocks against inaccessible pages */
 };
 
-enum { BERTH_HUGE_PAGES_AUTO = 0, BERTH_HUGE_PAGES_NEVER, BERTH_HUGE_PAGES_ALWAYS };
+/* Pages of 2 MiB are given back many times faster than small ones, and cost fewer page faults. Where the system grants
+ * them on request they are committed, and counted, as a whole. One that does not fit the quota is not asked for, and
+ * where a part of one must go back to the system the instance goes on with small pages. */
+enum {
+  BERTH_HUGE_PAGES_AUTO = 0, /* from 8 MiB committed on; before that small pages, whatever the system's default */
+  BERTH_HUGE_PAGES_NEVER,
+  BERTH_HUGE_PAGES_ALWAYS /* from the start: for an instance that will be large */
+};
 
 /* For berth_instance_options.flags. */
 enum {
@@ -203,7 +210,8 @@ BERTH_API berth_status berth_instance_stats(berth_instance* instance, berth_inst
 BERTH_API berth_status berth_instance_visit(berth_instance* instance, berth_block_visitor visitor, void* context);
 
 /* Gives empty memory back to the system now: what is free in the instance, in the calling thread's cache and in the
- * caches of threads that have ended. [host] [any thread] */
+ * caches of threads that have ended. The free rests of huge pages stay, as long as they are no more than a 32nd of what
+ * is committed. [host] [any thread] */
 BERTH_API berth_status berth_instance_purge(berth_instance* instance);
 
 /* Sets the bound of committed_bytes; 0: none. A bound below what is committed refuses growth and takes nothing away.
