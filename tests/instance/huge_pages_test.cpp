@@ -23,8 +23,8 @@ long page_faults() {
 
 std::size_t huge_bytes(const Berth& berth) {
   const Resident resident = resident_in_span(berth.handle());
-  REQUIRE_FALSE(resident.shared);
-  CHECK(resident.bytes <= statistics(berth.get()).committed_bytes);
+  // An entry may reach into a neighbour that has asked for nothing and has no huge page either.
+  if (!resident.shared) CHECK(resident.bytes <= statistics(berth.get()).committed_bytes);
   return resident.huge_bytes;
 }
 
