@@ -91,6 +91,7 @@ std::vector<MappedModule> brought_in_by(const ModuleIdentity& module) {
     }
   }
   std::vector<MappedModule> modules;
+  modules.reserve(reached.size());
   for (const std::size_t number : reached) modules.push_back(graph.module(number));
   return modules;
 }
