@@ -97,6 +97,7 @@ std::vector<MappedModule> brought_in_by(const ModuleIdentity& module) {
 }
 
 std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in) {
+  if (brought_in.size() < 2) return {};
   const Graph graph;
   std::vector<bool> ours(graph.size(), false);
   for (const MappedModule& module : brought_in) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "allocator/departed.hpp"
 #include "inside.hpp"
@@ -127,7 +128,11 @@ void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
 
 Obstacle find_inside(const PluginState& plugin) noexcept {
   try {
-    return find_inside(plugin.code, plugin.check_threads);
+    std::vector<CodeRange> code = plugin.code;
+    for (const ModuleIdentity& library : private_libraries(plugin.modules)) {  // they leave with it
+      for (const CodeRange& range : code_of(library)) code.push_back(range);
+    }
+    return find_inside(code, plugin.check_threads);
   } catch (...) {
     return unknown_obstacle();
   }

@@ -3,7 +3,10 @@
 //
 // The libraries that a plugin brings into the process: which they are, that they leave with it, and what the report
 // says of those that do not.
+#include <semaphore.h>
+
 #include <algorithm>
+#include <csignal>
 #include <vector>
 
 #include "host_fixtures.hpp"
@@ -128,4 +131,38 @@ TEST_CASE("a zombie's libraries stay because of it, and leave with it", "[depend
   REQUIRE(reports.size() == 1);
   REQUIRE(reports[0].dependencies.size() == 2);
   CHECK(reports[0].dependencies[0].why == berth::Cause::None);
+}
+
+TEST_CASE("who is inside a private library is inside the plugin, until another module keeps it", "[dependencies]") {
+  berth::Host host;
+  berth::Plugin plugin = host.load(fixture("lingers_through"));
+  sem_t stop;
+  REQUIRE(::sem_init(&stop, 0, 0) == 0);
+  REQUIRE(plugin.symbol<bool(sem_t*)>("lingers_start_thread")(&stop));
+  berth::Error error;
+  const auto refused = [&](berth::Cause why) {
+    const berth::UnloadReport report = host.unload(std::move(plugin), error);
+    CAPTURE(error.text());
+    CHECK(report.outcome == Outcome::Refused);
+    CHECK(error.status() == BERTH_ERR_BUSY);
+    CHECK(error.why() == why);
+    CHECK(contains(error.text(), "lingers_library.so"));
+    return static_cast<bool>(plugin);
+  };
+  REQUIRE(refused(berth::Cause::ThreadInside));
+  ::sem_post(&stop);
+  plugin.symbol<void()>("lingers_join_thread")();
+  ::sem_destroy(&stop);
+
+  const auto previous = std::signal(SIGUSR2, SIG_DFL);
+  plugin.symbol<void(int)>("lingers_handle")(SIGUSR2);
+  REQUIRE(refused(berth::Cause::SignalHandler));
+
+  berth::LoadOptions options;
+  options.private_copy = true;
+  berth::Plugin second = host.load(fixture("lingers_through"), options);
+  CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);  // the library stays
+  std::raise(SIGUSR2);
+  std::signal(SIGUSR2, previous);
+  CHECK(host.unload(std::move(second)).outcome == Outcome::Destroyed);
 }
