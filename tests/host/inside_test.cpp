@@ -162,6 +162,25 @@ TEST_CASE("a thread that has just been started is inside, whether it has run yet
   }
 }
 
+TEST_CASE("a thread whose argument leads into the plugin is about to enter it") {
+  if (kSanitized) return;  // as above
+  static sem_t stop;
+  ::sem_init(&stop, 0, 0);
+  berth::Host host;
+  berth::Plugin plugin = host.load(fixture("lingers"));
+  pthread_t thread;
+  const auto wait_outside = [](void*) -> void* {
+    while (::sem_wait(&stop) != 0) {
+    }
+    return nullptr;
+  };
+  REQUIRE(::pthread_create(&thread, nullptr, wait_outside, plugin.symbol<void*()>("lingers_work")()) == 0);
+  check_refused(host, plugin, berth::Cause::ThreadInside, {"executing in lingers.so"});
+  ::sem_post(&stop);
+  ::pthread_join(thread, nullptr);
+  CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
+}
+
 TEST_CASE("unload from a callback of the plugin is refused") {
   berth::Host host;
   berth::Plugin plugin = host.load(fixture("lingers"));
