@@ -72,7 +72,7 @@ bool BlockStates::open_group(std::uint64_t group) noexcept {
   return true;
 }
 
-bool BlockStates::add_slab(PageNumber first, std::uint32_t pages) noexcept {
+bool BlockStates::add_slab(PageNumber first, std::uint64_t pages) noexcept {
   const pal::LockGuard held(lock_);
   const std::uint64_t zeroth = page_number(arena_->base()) >> kGroupPagesShift;
   const std::uint64_t low = (first >> kGroupPagesShift) - zeroth;

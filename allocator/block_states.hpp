@@ -70,7 +70,7 @@ class BlockStates {
   }
 
   // A slab begins to live in these pages: their states become accessible, all None. False: no memory.
-  bool add_slab(PageNumber first, std::uint32_t pages) noexcept;
+  bool add_slab(PageNumber first, std::uint64_t pages) noexcept;
   // It ends; all of its states are None again.
   void remove_slab(PageNumber first, std::uint32_t pages) noexcept;
 

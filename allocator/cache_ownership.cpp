@@ -41,10 +41,6 @@ bool take(ThreadCache& cache, ThreadKey from, ThreadKey to) noexcept {
 
 bool is_special(ThreadKey owner) noexcept { return owner == kCollector || owner == kEverybody || owner == kAbandoned; }
 
-bool is_dead(ThreadKey owner) noexcept {
-  return owner == kNobody || (!is_special(owner) && !thread_identity::alive(owner));
-}
-
 ThreadCache* claim_cache(Instance& instance) noexcept {
   const ThreadKey key = thread_identity::obtain_index();
   if (thread_index(key) == kNoThreadIndex) return nullptr;
@@ -55,7 +51,7 @@ ThreadCache* claim_cache(Instance& instance) noexcept {
   if (!inherit) {
     ThreadCache& first = instance.first_cache();
     const ThreadKey owner = first.owner.load(std::memory_order_acquire);
-    if (is_dead(owner) && take(first, owner, key)) return &first;
+    if (has_ended(owner) && take(first, owner, key)) return &first;
     // The pages that a cache lies in are charged when it is first taken.
     if (!open_slot(instance, slot) || !instance.arena.charge_books(kCachePages)) return nullptr;
   }
@@ -67,6 +63,10 @@ ThreadCache* claim_cache(Instance& instance) noexcept {
 }
 
 }  // namespace
+
+bool has_ended(ThreadKey owner) noexcept {
+  return owner == kNobody || (!is_special(owner) && !thread_identity::alive(owner));
+}
 
 ThreadCache* obtain_cache(Instance& instance) noexcept {
   if (ThreadCache* cache = own_cache(instance)) return cache;
@@ -102,7 +102,7 @@ void collect_dead_caches(Instance& instance, UseCache use) noexcept {
     ThreadCache& cache = instance.cache(slot);
     const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
     // A slot that was never taken holds nothing.
-    if (owner == thread_key || cache.slot.load(std::memory_order_relaxed) != slot || !is_dead(owner) ||
+    if (owner == thread_key || cache.slot.load(std::memory_order_relaxed) != slot || !has_ended(owner) ||
         !take(cache, owner, kCollector))
       continue;
     use(instance, cache);
@@ -126,7 +126,7 @@ std::uint32_t owned_caches(Instance& instance) noexcept {
   std::uint32_t owned = 0;
   for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
     const ThreadKey owner = instance.cache(slot).owner.load(std::memory_order_relaxed);
-    if (!is_special(owner) && !is_dead(owner)) ++owned;
+    if (!is_special(owner) && !has_ended(owner)) ++owned;
   }
   return owned;
 }

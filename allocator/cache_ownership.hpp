@@ -36,6 +36,9 @@ void collect_dead_caches(Instance& instance, UseCache use) noexcept;
 // In a forked child: the caches of threads that it does not have may have been cut in mid-change. Nobody takes them.
 void abandon_caches_of_others(Instance& instance) noexcept;
 
+// Whether what has this owner may be taken over: it is nobody's, or a dead thread's.
+bool has_ended(ThreadKey owner) noexcept;
+
 // How many caches have a living owner.
 std::uint32_t owned_caches(Instance& instance) noexcept;
 

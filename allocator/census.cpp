@@ -107,7 +107,9 @@ Status visit_live_blocks(Instance& instance, BlockVisitor visitor, void* context
         page += value;
         break;
       case PageKind::Clean:
-      case PageKind::Dirty: page += PageNumber{1} << value; break;
+      case PageKind::Dirty:
+      case PageKind::Stock: page += PageNumber{1} << value; break;
+      case PageKind::Parting: page += value; break;
       default: ++page;
     }
   }

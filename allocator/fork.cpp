@@ -96,6 +96,7 @@ void child() noexcept {
   forking.store(false, std::memory_order_relaxed);
   registry::release_all(held, [](Instance& instance) {
     abandon_caches_of_others(instance);
+    realtime::abandon_stocks_of_others(instance);
     unlock_instance(instance);
   });
   registry::forget_others();

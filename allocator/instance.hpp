@@ -23,6 +23,7 @@
 #include "allocator/block_states.hpp"
 #include "allocator/findings.hpp"
 #include "allocator/free_list.hpp"
+#include "allocator/realtime.hpp"
 #include "allocator/settings.hpp"
 #include "allocator/slab.hpp"
 #include "allocator/thread_cache.hpp"
@@ -74,6 +75,8 @@ struct alignas(32) Instance {
 
   // Committed bytes at which a refill next looks for caches of dead threads; any thread, relaxed: a hint.
   std::atomic<std::size_t> next_collection;
+
+  RealtimeBudget realtime;
 
   std::uint64_t id;
   InstanceHandle self;

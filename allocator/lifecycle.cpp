@@ -87,6 +87,10 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   if (settings.quota_bytes != 0 && settings.quota_bytes < layout::kMinQuota) {
     return refuse(why, Status::InvalidArgument, "quota_bytes", settings.quota_bytes, "is below 64 KiB");
   }
+  if (settings.realtime_bytes == 0 && settings.realtime_threads != 0) {
+    return refuse(why, Status::InvalidArgument, "realtime_threads", settings.realtime_threads,
+                  "come without realtime_bytes");
+  }
   register_fork_handlers();
   register_module_end();
 
@@ -125,6 +129,15 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   const std::size_t bytes = span.bytes();
   instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, settings.huge_pages, instance->page_limit);
   if (has_states(settings)) instance->block_states.open(instance->arena);
+  if (settings.realtime_bytes != 0) {
+    const Status status =
+        realtime::open(*instance, settings.realtime_bytes, std::max(settings.realtime_threads, 1u), why);
+    if (status != Status::Ok) {
+      instance->arena.close().release();
+      registry::vacate(claim.line);
+      return status;
+    }
+  }
   registry::publish(claim.line, instance, base, bytes);
   handle = claim.handle;
   return Status::Ok;

@@ -297,6 +297,7 @@ void purge(Instance& instance) noexcept {
     }
   }
   if (instance.hardening != Hardening::Fast) instance.block_states.purge();
+  realtime::free_deferred(instance);
   instance.arena.purge();
 }
 

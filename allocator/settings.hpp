@@ -57,6 +57,8 @@ struct Settings {
   Hardening hardening = Hardening::Fast;
   HugePagePolicy huge_pages = HugePagePolicy::Auto;
   bool no_reserve = false;
+  std::size_t realtime_bytes = 0;
+  std::uint32_t realtime_threads = 0;
   void* user_data = nullptr;
   const void* handle = nullptr;  // kHandleBytes that begin every instance
   Handlers handlers;

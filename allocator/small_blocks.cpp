@@ -63,24 +63,30 @@ void unlist(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   }
 }
 
+// Whether the states of a slab's blocks come and go with it. Those of a real-time budget are there from the birth on.
+bool opens_states(Instance& instance, const char* start) noexcept {
+  return instance.hardening != Hardening::Fast && instance.realtime.owner_of(page_number(start)) == nullptr;
+}
+
 bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
   const Class& kind = kTable[instance.cut_as(size_class)];
   // Where memory grows, the dead may have left some.
   const std::size_t committed = instance.arena.counts().committed_bytes;
-  if (committed >= instance.next_collection.load(std::memory_order_relaxed)) {
+  if (committed >= instance.next_collection.load(std::memory_order_relaxed) &&
+      realtime::own_stock(instance) == nullptr) {
     instance.next_collection.store(committed + std::max(kCollectionStep, committed / 4), std::memory_order_relaxed);
     collect_dead_caches(instance, &empty);
   }
-  const Arena::Allocation pages = instance.arena.allocate(kind.slab_pages, kind.slab_alignment);
+  const Arena::Allocation pages = realtime::allocate(instance, kind.slab_pages, kind.slab_alignment);
   if (pages.address == nullptr) return false;
   const std::uint32_t index = index_of(instance, pages.address);
   // Equal parts of different instances begin in different lines, as their books do.
   const std::size_t colour = (instance.id % 64) * 64;
   const auto origin = static_cast<std::uint16_t>(colour / kind.block_bytes);
-  if (instance.hardening != Hardening::Fast &&
+  if (opens_states(instance, pages.address) &&
       !instance.block_states.add_slab(page_number(pages.address), kind.slab_pages)) {
     std::uint64_t returned = 0;
-    instance.arena.deallocate(pages.address, returned);
+    realtime::deallocate(instance, pages.address, returned);
     return false;
   }
   Slab slab = slab_at(instance, index);
@@ -97,11 +103,11 @@ void remove_slab(Instance& instance, ThreadCache& cache, unsigned size_class, st
   const std::uint32_t pages = kTable[instance.cut_as(size_class)].slab_pages;
   char* start = start_of(instance, index);
   unlist(instance, cache, size_class, index);
-  if (instance.hardening != Hardening::Fast) instance.block_states.remove_slab(page_number(start), pages);
+  if (opens_states(instance, start)) instance.block_states.remove_slab(page_number(start), pages);
   set_words(instance, page_number(start), pages, 0);
   instance.arena.pagemap().set_word(page_number(start), page_word::make(PageKind::Run, pages));
   std::uint64_t returned = 0;
-  instance.arena.deallocate(start, returned);
+  realtime::deallocate(instance, start, returned);
   BERTH_ASSERT(returned == pages);
 }
 

@@ -11,10 +11,6 @@ namespace berth::core {
 
 namespace {
 
-constexpr PageKind kind_of(FreeState state) noexcept {
-  return state == FreeState::Clean ? PageKind::Clean : PageKind::Dirty;
-}
-
 // aux of a free block: next << 32 | previous, both indexes into the pagemap.
 constexpr std::uint64_t links(std::uint32_t next, std::uint32_t previous) noexcept {
   return (std::uint64_t{next} << 32) | previous;
@@ -31,7 +27,7 @@ void Buddy::push(PageNumber first, unsigned order, FreeState state) noexcept {
   const std::uint32_t index = pagemap_.index(first);
   const std::uint32_t head = lists.heads[order];
   PageEntry& entry = pagemap_.at(index);
-  entry.word.store(page_word::make(kind_of(state), order), std::memory_order_relaxed);
+  entry.word.store(page_word::make(kinds_[slot(state)], order), std::memory_order_relaxed);
   entry.aux = links(head, 0);
   if (head != 0) {
     PageEntry& second = pagemap_.at(head);
@@ -65,8 +61,8 @@ void Buddy::remove(PageNumber first, unsigned order, FreeState state) noexcept {
 void Buddy::put_block(PageNumber first, unsigned order, FreeState state) noexcept {
   while (order + 1 < kOrders) {
     const PageNumber buddy = first ^ block_pages(order);
-    if (buddy < lowest_ || buddy >= pagemap_.zeroth_page()) break;
-    if (pagemap_.word(buddy) != page_word::make(kind_of(state), order)) break;
+    if (buddy < lowest_ || buddy >= end_) break;
+    if (pagemap_.word(buddy) != page_word::make(kinds_[slot(state)], order)) break;
     remove(buddy, order, state);
     first = std::min(first, buddy);
     ++order;
@@ -85,7 +81,7 @@ void Buddy::retreat() noexcept {
 }
 
 void Buddy::put(PageRun run, FreeState state) noexcept {
-  BERTH_ASSERT(run.first >= lowest_ && run.end() <= pagemap_.zeroth_page());
+  BERTH_ASSERT(run.first >= lowest_ && run.end() <= end_);
   while (run.pages > 0) {
     // The largest block that starts here and fits.
     const auto aligned = static_cast<unsigned>(std::countr_zero(run.first));
@@ -114,10 +110,10 @@ PageRun Buddy::take(std::uint64_t pages, std::uint64_t alignment, FreeState stat
 
 // The size of the free block that starts here; 0: none does.
 std::uint64_t Buddy::free_block_at(PageNumber first) const noexcept {
-  if (first < lowest_ || first >= pagemap_.zeroth_page()) return 0;
+  if (first < lowest_ || first >= end_) return 0;
   const std::uint64_t word = pagemap_.word(first);
   const PageKind kind = page_word::kind(word);
-  const bool free = kind == PageKind::Clean || kind == PageKind::Dirty;
+  const bool free = kind == kinds_[0] || kind == kinds_[1];
   return free ? block_pages(static_cast<unsigned>(page_word::value(word))) : 0;
 }
 

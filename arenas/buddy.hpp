@@ -27,7 +27,8 @@ struct PageRun {
   PageNumber end() const noexcept { return first + pages; }
 };
 
-// Not thread-safe; the arena's lock guards it. It knows the pages between `lowest()` and the pagemap's zeroth page.
+// Not thread-safe; the arena's lock guards the arena's, its owner that of a stock. It knows the pages between
+// `lowest()` and its end.
 class Buddy {
  public:
   // 2^34 pages are the 64 TiB that user space has at the most.
@@ -36,6 +37,15 @@ class Buddy {
   void open(const Pagemap& pagemap, PageNumber lowest) noexcept {
     pagemap_ = pagemap;
     lowest_ = lowest;
+    end_ = pagemap.zeroth_page();
+  }
+  // For pages that nobody else frees or takes. Its free blocks, which are all Dirty, have a kind of their own in the
+  // pagemap, so that nobody else's buddy merges with them.
+  void open_apart(const Pagemap& pagemap, PageRun pages) noexcept {
+    pagemap_ = pagemap;
+    lowest_ = pages.first;
+    end_ = pages.end();
+    kinds_[slot(FreeState::Dirty)] = PageKind::Stock;
   }
   PageNumber lowest() const noexcept { return lowest_; }
 
@@ -84,6 +94,8 @@ class Buddy {
 
   Pagemap pagemap_;
   PageNumber lowest_ = 0;
+  PageNumber end_ = 0;
+  std::array<PageKind, 2> kinds_{PageKind::Clean, PageKind::Dirty};  // by FreeState
   std::array<Lists, 2> lists_{};
   std::array<std::uint64_t, 2> free_pages_{};
 };

@@ -50,11 +50,13 @@ struct PageEntry {
 static_assert(sizeof(PageEntry) == 16);
 
 enum class PageKind : std::uint8_t {
-  None = 0,   // a body, or the allocator's
-  Clean = 1,  // free, without memory: reads as zero
-  Dirty = 2,  // free, its memory kept ready
-  Run = 3,    // handed out
-  Fixed = 4   // never handed out
+  None = 0,    // a body, or the allocator's
+  Clean = 1,   // free, without memory: reads as zero
+  Dirty = 2,   // free, its memory kept ready
+  Run = 3,     // handed out
+  Fixed = 4,   // never handed out
+  Stock = 5,   // free, in the stock of a real-time thread (allocator/realtime.hpp)
+  Parting = 6  // a run that was handed back, on its way to who may free it
 };
 
 namespace page_word {
@@ -72,6 +74,11 @@ inline constexpr PageKind kind(std::uint64_t word) noexcept {
   return (word & kArenaBit) == 0 ? PageKind::None : static_cast<PageKind>((word & ~kArenaBit) >> kKindShift);
 }
 inline constexpr std::uint64_t value(std::uint64_t word) noexcept { return word & kValueMask; }
+inline constexpr bool is_moved(std::uint64_t word) noexcept { return (word & kMovedBit) != 0; }
+// The same word of another kind.
+inline constexpr std::uint64_t with_kind(std::uint64_t word, PageKind kind) noexcept {
+  return make(kind, word & (kValueMask | kMovedBit));
+}
 
 static_assert(kind(make(PageKind::Fixed, 7)) == PageKind::Fixed && value(make(PageKind::Run, 7)) == 7);
 static_assert(kind(0) == PageKind::None);

@@ -132,6 +132,25 @@ void allow_huge_pages(void* base, std::size_t bytes) noexcept {
   madvise(base, bytes, MADV_HUGEPAGE);
 }
 
+bool populate(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+#if defined(MADV_POPULATE_WRITE)
+  if (madvise(base, bytes, MADV_POPULATE_WRITE) == 0) return true;
+  if (errno != EINVAL) return false;
+#endif
+  // Before Linux 5.14: a write of what is there. Nobody else uses the pages yet.
+  for (std::size_t offset = 0; offset < bytes; offset += kPageSize) {
+    volatile char* byte = static_cast<char*>(base) + offset;
+    *byte = *byte;
+  }
+  return true;
+}
+
+bool lock_in_memory(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  return mlock(base, bytes) == 0;
+}
+
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   madvise(base, bytes, MADV_NOHUGEPAGE);  // refused only where there are no huge pages

@@ -56,6 +56,14 @@ inline constexpr std::uint64_t kHugePages = 512;  // in pages
 // Asks for huge pages in a range, and for small ones; for pages that are not accessible yet, too. The first may split
 // map entries.
 void allow_huge_pages(void* base, std::size_t bytes) noexcept;
+// Gives committed pages memory now instead of at their first use. False: the system has not enough.
+bool populate(void* base, std::size_t bytes) noexcept;
+
+// Keeps the memory behind committed pages from being swapped out, until they are released. False: the system does not
+// allow it (on Linux: RLIMIT_MEMLOCK).
+bool lock_in_memory(void* base, std::size_t bytes) noexcept;
+
+// Asks for small pages in a range, where the system's default could be huge ones: the books count small pages.
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
 
 // When the system gives huge pages.

@@ -97,6 +97,8 @@ core::Settings to_settings(const berth_instance_options& options) noexcept {
   settings.hardening = to_hardening(options.hardening);
   settings.huge_pages = to_huge_page_policy(options.huge_pages);
   settings.no_reserve = (options.flags & BERTH_INSTANCE_NORESERVE) != 0;
+  settings.realtime_bytes = options.realtime_bytes;
+  settings.realtime_threads = options.realtime_threads;
   settings.user_data = options.user_data;
   settings.handle = &handle_image(settings.hardening);
   if (options.on_misuse != nullptr) {
@@ -128,12 +130,6 @@ berth_status check_options(const berth_instance_options& options, core::Line& wh
     return refuse(why, BERTH_ERR_UNSUPPORTED, "flags", options.flags);
   }
   if (options.reserved != 0) return refuse(why, BERTH_ERR_UNSUPPORTED, "reserved", options.reserved);
-  if (options.realtime_bytes != 0) {
-    return refuse(why, BERTH_ERR_UNSUPPORTED, "realtime_bytes", options.realtime_bytes);
-  }
-  if (options.realtime_threads != 0) {
-    return refuse(why, BERTH_ERR_UNSUPPORTED, "realtime_threads", options.realtime_threads);
-  }
   return BERTH_OK;
 }
 
@@ -279,7 +275,8 @@ berth_status berth_process_stats(berth_process_statistics* out) {
 berth_status berth_thread_prepare(berth_instance* instance) {
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
-  return core::obtain_cache(*found) != nullptr ? BERTH_OK : BERTH_ERR_OUT_OF_MEMORY;
+  core::ThreadCache* cache = core::obtain_cache(*found);
+  return cache != nullptr ? to_status(core::realtime::prepare_thread(*found, *cache)) : BERTH_ERR_OUT_OF_MEMORY;
 }
 
 void berth_thread_detach(void) { core::thread_identity::resign(); }

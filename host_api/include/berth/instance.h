@@ -126,6 +126,11 @@ typedef struct {
   void* on_misuse_context;
   uint32_t huge_pages; /* BERTH_HUGE_PAGES_... */
   uint32_t flags;      /* BERTH_INSTANCE_... */
+  /* A budget of memory, resident from the instance's birth on (and locked, where the system allows it; the log says
+   * where not), shared evenly among realtime_threads threads (default: 1): those that call berth_thread_prepare first.
+   * Within its share such a thread allocates and frees without a system call, a page fault, or a lock that another
+   * thread can hold; beyond it, as every thread does. It may free what others have allocated, and they what it has.
+   * Pages count: each size class in use takes a slab of 4 to 64 KiB, so leave some room. At most half of the span. */
   size_t realtime_bytes;
   uint32_t realtime_threads;
   uint32_t reserved; /* zero */
@@ -238,7 +243,9 @@ BERTH_API size_t berth_describe(const void* address, char* text, size_t size);
 /* [any thread] */
 BERTH_API berth_status berth_process_stats(berth_process_statistics* out);
 
-/* Makes the calling thread's cache in an instance now, so that its first allocation need not. [any thread] */
+/* Makes the calling thread's cache in an instance now, so that its first allocation need not. In an instance with
+ * realtime_bytes it makes the thread a real-time thread of the instance, until it ends or calls berth_thread_detach;
+ * BUSY, though the cache is made, if realtime_threads others are. [any thread] */
 BERTH_API berth_status berth_thread_prepare(berth_instance* instance);
 
 /* Gives the calling thread's caches, in all instances, back now: other threads may inherit them. The thread gets new
