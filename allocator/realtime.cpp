@@ -177,9 +177,8 @@ Status open(Instance& instance, std::size_t bytes, std::uint32_t threads, Line& 
 }
 
 Stock* own_stock(Instance& instance) noexcept {
-  const RealtimeBudget& budget = instance.realtime;
-  for (std::uint32_t i = 0; i < budget.count; ++i) {
-    if (budget.stocks[i].owner.load(std::memory_order_relaxed) == thread_key) return &budget.stocks[i];
+  for (Stock& stock : instance.realtime.all()) {
+    if (stock.owner.load(std::memory_order_relaxed) == thread_key) return &stock;
   }
   return nullptr;
 }
@@ -187,8 +186,7 @@ Stock* own_stock(Instance& instance) noexcept {
 Status prepare_thread(Instance& instance, ThreadCache& cache) noexcept {
   const RealtimeBudget& budget = instance.realtime;
   if (budget.count == 0 || own_stock(instance) != nullptr) return Status::Ok;
-  for (std::uint32_t i = 0; i < budget.count; ++i) {
-    Stock& stock = budget.stocks[i];
+  for (Stock& stock : budget.all()) {
     ThreadKey owner = stock.owner.load(std::memory_order_acquire);
     if (!has_ended(owner) || !stock.owner.compare_exchange_strong(owner, thread_key, std::memory_order_acq_rel)) {
       continue;
@@ -274,10 +272,9 @@ void free_deferred(Instance& instance) noexcept {
 }
 
 void abandon_stocks_of_others(Instance& instance) noexcept {
-  for (std::uint32_t i = 0; i < instance.realtime.count; ++i) {
-    std::atomic<ThreadKey>& owner = instance.realtime.stocks[i].owner;
-    const ThreadKey key = owner.load(std::memory_order_relaxed);
-    if (key != kNobody && key != thread_key) owner.store(kAbandoned, std::memory_order_relaxed);
+  for (Stock& stock : instance.realtime.all()) {
+    const ThreadKey key = stock.owner.load(std::memory_order_relaxed);
+    if (key != kNobody && key != thread_key) stock.owner.store(kAbandoned, std::memory_order_relaxed);
   }
 }
 

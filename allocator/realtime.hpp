@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 #include "allocator/settings.hpp"
 #include "allocator/text.hpp"
@@ -58,10 +59,11 @@ struct Stock {
 struct RealtimeBudget {
   Stock* stocks = nullptr;
   std::uint32_t count = 0;
+  PartingRuns deferred;       // the arena's, freed by real-time threads
   PageNumber first_page = 0;  // of stock 0; the others follow
   std::uint64_t pages = 0;    // of each
-  PartingRuns deferred;       // the arena's, freed by real-time threads
 
+  std::span<Stock> all() const noexcept { return {stocks, count}; }
   Stock* owner_of(PageNumber page) const noexcept {
     const std::uint64_t offset = page - first_page;
     return offset < pages * count ? &stocks[offset / pages] : nullptr;

@@ -50,12 +50,6 @@ bool renew(void* base, std::size_t bytes, Access access) noexcept;
 enum class Protection : std::uint8_t { None, Read, ReadWrite };
 bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
 
-// Pages of 2 MiB, which the system may give where one lies wholly in accessible memory.
-inline constexpr std::uint64_t kHugePages = 512;  // in pages
-
-// Asks for huge pages in a range, and for small ones; for pages that are not accessible yet, too. The first may split
-// map entries.
-void allow_huge_pages(void* base, std::size_t bytes) noexcept;
 // Gives committed pages memory now instead of at their first use. False: the system has not enough.
 bool populate(void* base, std::size_t bytes) noexcept;
 
@@ -63,7 +57,12 @@ bool populate(void* base, std::size_t bytes) noexcept;
 // allow it (on Linux: RLIMIT_MEMLOCK).
 bool lock_in_memory(void* base, std::size_t bytes) noexcept;
 
-// Asks for small pages in a range, where the system's default could be huge ones: the books count small pages.
+// Pages of 2 MiB, which the system may give where one lies wholly in accessible memory.
+inline constexpr std::uint64_t kHugePages = 512;  // in pages
+
+// Asks for huge pages in a range, and for small ones; for pages that are not accessible yet, too. The first may split
+// map entries.
+void allow_huge_pages(void* base, std::size_t bytes) noexcept;
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
 
 // When the system gives huge pages.
