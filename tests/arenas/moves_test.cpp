@@ -57,7 +57,7 @@ struct Enclosed {
 
 TEST_CASE("a run that is to grow grows in place three times over") {
   ArenaOfItsOwn own(0, 256 * kMiB, pal::Access::None, HugePagePolicy::Never);
-  for (const std::uint64_t pages : {1, 9, 100, 700}) {
+  for (const std::uint64_t pages : {1u, 9u, 100u, 700u}) {
     char* const block = own.arena->allocate_to_grow(pages).address;
     REQUIRE(block != nullptr);
     const std::size_t before = own.committed();
