@@ -146,7 +146,8 @@ TEST_CASE("1,000 cycles of private copies leave nothing behind", "[private_copy]
   if (kSanitized) return;  // the runtime maps shadow memory as it pleases
   CHECK(after.address_space_bytes == before.address_space_bytes);
   CHECK(after.map_entries == before.map_entries);
-  CHECK(after.resident_bytes <= before.resident_bytes + 64 * 1024);
+  // The second 64 KiB: one window of the program's own file that the system maps around a first touch of it.
+  CHECK(after.resident_bytes <= before.resident_bytes + 2 * 64 * 1024);
 }
 
 TEST_CASE("threads load private copies of one file at once", "[private_copy]") {
