@@ -4,6 +4,7 @@
 // inside.hpp by /proc/self/task. A thread that sleeps is judged by its stack, which costs it nothing; one that runs, or
 // whose stack leaves it open, is asked. A thread that cannot be asked and never sleeps counts as inside.
 #include <dlfcn.h>
+#include <sys/single_threaded.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <unordered_set>
 #include <utility>
@@ -93,6 +95,12 @@ Obstacle thread_inside(pid_t thread, const Standing& standing, bool myself) {
   }
   return {Cause::ThreadInside, who + "may be executing in " + module_at(standing.address) +
                                    ": its stack holds addresses of it, or cannot be read, and it could not be asked"};
+}
+
+// Threads that nobody can list are not known to be outside; only where the C library has started none there are none.
+Obstacle threads_unknown(const std::error_code& error) {
+  if (__libc_single_threaded != 0) return {};
+  return {Cause::Unknown, "whether a thread is executing in it cannot be told: /proc/self/task: " + error.message()};
 }
 
 // What can be told of a thread without its help.
@@ -173,7 +181,10 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
   for (bool more = true; more;) {
     more = false;
     std::vector<ThreadQuestion> open;
-    for (const pid_t thread : list_threads()) {
+    std::error_code error;
+    const std::vector<pid_t> listed = list_threads(error);
+    if (error) return threads_unknown(error);
+    for (const pid_t thread : listed) {
       if (!seen.insert(thread).second) continue;
       more = true;
       const Look look = look_at(query, thread);

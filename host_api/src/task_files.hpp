@@ -9,12 +9,13 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 namespace berth::detail {
 
-// All threads that there are now. Empty without /proc.
-std::vector<pid_t> list_threads();
+// All threads that there are now. `error`: some of them, or none; there may be no /proc, or no descriptor to read it.
+std::vector<pid_t> list_threads(std::error_code& error);
 
 bool has_ended(pid_t thread) noexcept;
 

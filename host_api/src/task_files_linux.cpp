@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string_view>
-#include <system_error>
 
 #include "task_files.hpp"
 
@@ -45,9 +44,8 @@ class TaskFile {
 
 }  // namespace
 
-std::vector<pid_t> list_threads() {
+std::vector<pid_t> list_threads(std::error_code& error) {
   std::vector<pid_t> threads;
-  std::error_code error;
   for (std::filesystem::directory_iterator entry("/proc/self/task", error), end; !error && entry != end;
        entry.increment(error)) {
     const std::string name = entry->path().filename().string();
