@@ -20,10 +20,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Looks again who is inside where the plugin was told of its end: it may have started its last thread then.
 void detach(PluginState& plugin, UnloadReport& report) noexcept {
+  plugin.obstacle = {};
   if (!std::exchange(plugin.attached, false)) return;
   if (void* function = plugin.module.own_symbol("berth_detach")) {
     report.detach_error = call_detach(reinterpret_cast<void (*)()>(function));
+    plugin.obstacle = find_inside(plugin);
   }
 }
 
@@ -143,8 +146,8 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
   UnloadReport report;
   name_report(*plugin, report);
   detach(*plugin, report);
-  plugin->module.close();
-  if (!finish(*plugin, report)) {
+  if (!plugin->obstacle) plugin->module.close();
+  if (plugin->obstacle || !finish(*plugin, report)) {
     report_zombie(*plugin, report);
     ZombieList& zombies = *plugin->zombies;
     zombies.add(std::move(plugin));
@@ -156,11 +159,12 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
 bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
   const Clock::time_point start = Clock::now();
   name_report(plugin, report);
-  if (plugin.module.is_open()) {  // its Plugin was destroyed while somebody held it or was inside
+  if (plugin.module.is_open()) {  // somebody held it or was inside when it was to be closed
     if (!plugin.holds.closed() && !plugin.holds.close()) return false;
     plugin.obstacle = find_inside(plugin);
     if (plugin.obstacle) return false;
     detach(plugin, report);
+    if (plugin.obstacle) return false;
     plugin.module.close();
   } else {
     prompt_unmapping(plugin.module.identity());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Threads that a search for who is inside could miss: where the system lists none.
+// Threads that a search for who is inside could miss: where the system lists none, and those that a plugin starts while
+// it is detached.
 #include <semaphore.h>
 #include <sys/resource.h>
 
@@ -78,5 +79,46 @@ TEST_CASE("where threads cannot be listed, nobody is taken to be outside") {
   stop.post();
   plugin.symbol<void()>("lingers_join_thread")();
   CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
+  CHECK(same(ledger(), before));
+}
+
+TEST_CASE("a plugin that starts a thread while it is detached stays until that has ended") {
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  Stop stop;
+  stop.announce();
+  const berth::UnloadReport report = host.unload(host.load(fixture("lingers_at_end")));
+  REQUIRE(is_mapped("lingers_at_end"));
+  CHECK(report.outcome == Outcome::Zombie);
+  CHECK(report.status == BERTH_ERR_STILL_MAPPED);
+  CHECK(report.why == berth::Cause::ThreadInside);
+  CHECK(contains(report.cause, "executing in"));
+  CHECK(host.zombies() == 1);
+  stop.post();
+  std::vector<berth::UnloadReport> reports;
+  while (reports.empty()) reports = host.reap();  // nobody can join it
+  CHECK(reports[0].outcome == Outcome::Destroyed);
+  CHECK_FALSE(is_mapped("lingers_at_end"));
+  CHECK(same(ledger(), before));
+}
+
+TEST_CASE("the same if its Plugin was destroyed, or somebody held it") {
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  Stop stop;
+  stop.announce();
+  berth::Lease lease;
+  {
+    const berth::Plugin plugin = host.load(fixture("lingers_at_end"));
+    lease = plugin.lease();
+  }
+  CHECK(host.reap().empty());
+  lease.reset();
+  CHECK(host.reap().empty());  // detached now, and the thread has begun
+  REQUIRE(is_mapped("lingers_at_end"));
+  CHECK(host.zombies() == 1);
+  stop.post();
+  while (host.reap().empty()) {
+  }
   CHECK(same(ledger(), before));
 }

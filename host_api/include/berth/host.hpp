@@ -74,9 +74,10 @@ struct LoadOptions {
   // same file loaded with global_symbols. INVALID_ARGUMENT with global_symbols, and for adopt().
   bool private_copy = false;
   // Whether unload() looks for threads that execute in the module, its own ones too: they must have ended before, since
-  // berth_detach comes later. It costs some 50 us for each thread of the process that sleeps (0.1 ms an unload without
-  // any, 0.5 ms with 8, 4 ms with 64), and interrupts those that run: a host that enters plugins through imports and
-  // leases only, and whose plugins start no threads or end them in berth_detach, may do without.
+  // berth_detach comes later; what that has started is looked for once more. It costs some 50 us for each thread of the
+  // process that sleeps (0.1 ms an unload without any, 0.5 ms with 8, 4 ms with 64), and interrupts those that run: a
+  // host that enters plugins through imports and leases only, and whose plugins start no threads or end them in
+  // berth_detach, may do without.
   bool check_threads = true;
 };
 
