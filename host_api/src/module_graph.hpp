@@ -26,8 +26,10 @@ struct MappedModule {
 // The module and the libraries that were loaded because of it, itself first. Empty if it is not mapped.
 std::vector<MappedModule> brought_in_by(const ModuleIdentity& module);
 
-// Of such a list the libraries that are mapped and that no module outside the list needs.
-std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in);
+// Of such a list the libraries that are mapped and that no module outside the list needs. With them those that are
+// `left_behind` (left_behind.hpp) and that the first of the list needs, likewise unless somebody else does.
+std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in,
+                                              std::span<const MappedModule> left_behind = {});
 
 // A module that keeps another one mapped.
 struct Dependent {

@@ -78,30 +78,46 @@ class Graph {
   std::unordered_map<std::string, std::size_t> by_name_;  // the first in the list
 };
 
+// The module and what it needs, of those from number `first` on.
+std::vector<std::size_t> reach(const Graph& graph, std::size_t start, std::size_t first) {
+  std::vector<std::size_t> reached = {start};
+  for (std::size_t next = 0; next < reached.size(); ++next) {
+    for (const std::size_t needed : graph.needs(reached[next])) {
+      if (needed >= first && std::ranges::find(reached, needed) == reached.end()) reached.push_back(needed);
+    }
+  }
+  return reached;
+}
+
 }  // namespace
 
 std::vector<MappedModule> brought_in_by(const ModuleIdentity& module) {
   const Graph graph;
   const std::size_t start = graph.find(module);
   if (start == Graph::kNone) return {};
-  std::vector<std::size_t> reached = {start};
-  for (std::size_t next = 0; next < reached.size(); ++next) {
-    for (const std::size_t needed : graph.needs(reached[next])) {
-      if (needed > start && std::ranges::find(reached, needed) == reached.end()) reached.push_back(needed);
-    }
-  }
+  const std::vector<std::size_t> reached = reach(graph, start, start);
   std::vector<MappedModule> modules;
   modules.reserve(reached.size());
   for (const std::size_t number : reached) modules.push_back(graph.module(number));
   return modules;
 }
 
-std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in) {
-  if (brought_in.size() < 2) return {};
+std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in,
+                                              std::span<const MappedModule> left_behind) {
+  if (brought_in.empty() || brought_in.size() + left_behind.size() < 2) return {};
   const Graph graph;
+  const std::size_t start = graph.find(brought_in.front().identity);
   std::vector<bool> ours(graph.size(), false);
   for (const MappedModule& module : brought_in) {
     if (const std::size_t number = graph.find(module.identity); number != Graph::kNone) ours[number] = true;
+  }
+  if (start != Graph::kNone && !left_behind.empty()) {
+    const std::vector<std::size_t> reached = reach(graph, start, 0);
+    for (const MappedModule& module : left_behind) {
+      if (const std::size_t number = graph.find(module.identity); std::ranges::find(reached, number) != reached.end()) {
+        ours[number] = true;
+      }
+    }
   }
   // What a stranger needs is a stranger's, and so is what that needs.
   for (bool changed = true; changed;) {
@@ -115,9 +131,8 @@ std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brou
     }
   }
   std::vector<ModuleIdentity> libraries;
-  for (std::size_t i = 1; i < brought_in.size(); ++i) {
-    const std::size_t number = graph.find(brought_in[i].identity);
-    if (number != Graph::kNone && ours[number]) libraries.push_back(brought_in[i].identity);
+  for (std::size_t number = 0; number < graph.size(); ++number) {
+    if (ours[number] && number != start) libraries.push_back(graph.module(number).identity);
   }
   return libraries;
 }

@@ -11,6 +11,7 @@
 
 #include "allocator/departed.hpp"
 #include "inside.hpp"
+#include "left_behind.hpp"
 #include "plugin_call.hpp"
 #include "survivors.hpp"
 
@@ -79,6 +80,7 @@ void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
       const Obstacle obstacle = module.left ? Obstacle() : why_still_mapped(module.identity);
       report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
     }
+    leave_behind(plugin.modules);
   } catch (...) {  // out of memory costs names only
   }
 }
@@ -132,7 +134,7 @@ void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
 Obstacle find_inside(const PluginState& plugin) noexcept {
   try {
     std::vector<CodeRange> code = plugin.code;
-    for (const ModuleIdentity& library : private_libraries(plugin.modules)) {  // they leave with it
+    for (const ModuleIdentity& library : private_libraries(plugin.modules, left_behind())) {  // they leave with it
       for (const CodeRange& range : code_of(library)) code.push_back(range);
     }
     return find_inside(code, plugin.check_threads);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Threads that a search for who is inside could miss: where the system lists none, and those that a plugin starts while
-// it is detached.
+// Threads that a search for who is inside could miss: where the system lists none, those that a plugin starts while it
+// is detached, and those in a library that another plugin had brought in.
 #include <semaphore.h>
 #include <sys/resource.h>
 
@@ -121,4 +121,27 @@ TEST_CASE("the same if its Plugin was destroyed, or somebody held it") {
   while (host.reap().empty()) {
   }
   CHECK(same(ledger(), before));
+}
+
+TEST_CASE("who is inside a library is inside the last plugin that needs it, whichever has brought it in") {
+  berth::Host host;
+  berth::LoadOptions copied;
+  copied.private_copy = true;
+  berth::Plugin first = host.load(fixture("lingers_through"));
+  berth::Plugin second = host.load(fixture("lingers_through"), copied);
+  CHECK(host.unload(std::move(first)).outcome == Outcome::Destroyed);
+  Stop stop;
+  REQUIRE(second.symbol<bool(sem_t*)>("lingers_start_thread")(stop.get()));
+  berth::Plugin third = host.load(fixture("lingers_through"), copied);
+  CHECK(host.unload(std::move(third)).outcome == Outcome::Destroyed);  // the second still keeps the library
+  berth::Error error;
+  host.unload(std::move(second), error);
+  REQUIRE(second);
+  CAPTURE(error.text());
+  CHECK(error.why() == berth::Cause::ThreadInside);
+  CHECK(contains(error.text(), "lingers_library.so"));
+  stop.post();
+  second.symbol<void()>("lingers_join_thread")();
+  CHECK(host.unload(std::move(second)).outcome == Outcome::Destroyed);
+  CHECK_FALSE(is_mapped("lingers_library"));
 }

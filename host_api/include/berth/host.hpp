@@ -175,7 +175,8 @@ class Plugin {
 
   // The libraries that were loaded because of this plugin and that no other module needs: they leave with it, and who
   // is inside one of them is inside the plugin. One that another plugin has brought in is that plugin's, even when it
-  // has left before. Throws INVALID_ARGUMENT if this Plugin is empty.
+  // has left before; but then who is inside it is inside the last plugin that needs it. Throws INVALID_ARGUMENT if this
+  // Plugin is empty.
   std::vector<std::filesystem::path> dependencies() const;
   std::vector<std::filesystem::path> dependencies(Error& error) const noexcept;
 
