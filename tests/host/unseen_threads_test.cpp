@@ -57,6 +57,12 @@ class NoDescriptors {
   rlimit limit_;
 };
 
+// A sanitizer starts threads by a routine of its own, which hides the plugin's until the thread has run.
+bool hides_starts() {
+  if (kSanitized) WARN("a sanitizer hides threads that have just been started: not tested");
+  return kSanitized;
+}
+
 }  // namespace
 
 TEST_CASE("where threads cannot be listed, nobody is taken to be outside") {
@@ -83,6 +89,7 @@ TEST_CASE("where threads cannot be listed, nobody is taken to be outside") {
 }
 
 TEST_CASE("a plugin that starts a thread while it is detached stays until that has ended") {
+  if (hides_starts()) return;
   berth::Host host;
   const berth_process_statistics before = ledger();
   Stop stop;
@@ -103,6 +110,7 @@ TEST_CASE("a plugin that starts a thread while it is detached stays until that h
 }
 
 TEST_CASE("the same if its Plugin was destroyed, or somebody held it") {
+  if (hides_starts()) return;
   berth::Host host;
   const berth_process_statistics before = ledger();
   Stop stop;
