@@ -106,6 +106,12 @@ Status visit_live_blocks(Instance& instance, BlockVisitor visitor, void* context
         if (!visitor(context, page_address(page), static_cast<std::size_t>(value) * pal::kPageSize)) return Status::Ok;
         page += value;
         break;
+      case PageKind::Guarded: {
+        const GuardedBlock block = guarded_blocks::describe(page, word);
+        if (block.live && !visitor(context, block.start, block.bytes)) return Status::Ok;
+        page += block.pages;
+        break;
+      }
       case PageKind::Clean:
       case PageKind::Dirty:
       case PageKind::Stock: page += PageNumber{1} << value; break;

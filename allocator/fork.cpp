@@ -48,11 +48,13 @@ void lock_instance(Instance& instance) noexcept {
   instance.slots_lock.lock();
   instance.shared_lock.lock();
   instance.block_states.lock().lock();
+  instance.guard.lock.lock();
   instance.arena.lock().lock();
 }
 
 void unlock_instance(Instance& instance) noexcept {
   instance.arena.lock().unlock();
+  instance.guard.lock.unlock();
   instance.block_states.lock().unlock();
   instance.shared_lock.unlock();
   instance.slots_lock.unlock();

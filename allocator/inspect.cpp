@@ -16,6 +16,11 @@ Place large_block_around(Instance& instance, std::uint64_t index, std::uint64_t 
     const auto head = static_cast<std::uint32_t>(above);
     const std::uint64_t word = pagemap.at(head).word.load(std::memory_order_relaxed);
     if (word == 0) continue;
+    if (page_word::kind(word) == PageKind::Guarded) {
+      const GuardedBlock block = guarded_blocks::describe(pagemap.page(head), word);
+      if (above - index >= block.pages) break;
+      return {block.live ? PlaceKind::SmallBlock : PlaceKind::FreedBlock, block.start, block.bytes};
+    }
     if (page_word::kind(word) != PageKind::Run || above - index >= page_word::value(word)) break;
     return {PlaceKind::LargeBlock, page_address(pagemap.page(head)),
             static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize};
@@ -27,6 +32,18 @@ const char* phrase(PlaceKind kind, Hardening level) noexcept {
   if (kind == PlaceKind::LargeBlock) return "the live large block";
   if (kind == PlaceKind::FreedBlock) return "the freed block";
   return level == Hardening::Fast ? "the block" : "the live block";
+}
+
+// A guarded block has addresses around it that are its own as well.
+void write_distance(const void* address, const Place& place, Text& text) noexcept {
+  const char* const at = static_cast<const char*>(address);
+  if (at < place.block) {
+    text << static_cast<std::uint64_t>(place.block - at) << " bytes before ";
+  } else if (at >= place.block + place.block_bytes) {
+    text << static_cast<std::uint64_t>(at - place.block) - place.block_bytes << " bytes behind the end of ";
+  } else if (at != place.block) {
+    text << static_cast<std::uint64_t>(at - place.block) << " bytes into ";
+  }
 }
 
 }  // namespace
@@ -64,12 +81,11 @@ void describe(const void* address, Text& text) noexcept {
     return;
   }
   const Place place = inspect(*pin.instance(), address);
-  const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - place.block);
   switch (place.kind) {
     case PlaceKind::SmallBlock:
     case PlaceKind::FreedBlock:
     case PlaceKind::LargeBlock:
-      if (offset != 0) text << offset << " bytes into ";
+      write_distance(address, place, text);
       text << phrase(place.kind, pin.instance()->hardening) << " of " << std::uint64_t{place.block_bytes}
            << " bytes at " << static_cast<const void*>(place.block) << " of ";
       break;

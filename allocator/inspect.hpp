@@ -18,8 +18,8 @@ enum class PlaceKind : std::uint8_t {
   Books,
   Unused,      // pages that never held a block
   Free,        // pages that a block was in
-  SmallBlock,  // live; at FAST perhaps in a free list
-  FreedBlock,  // small, and not live
+  SmallBlock,  // or guarded; live, at FAST perhaps in a free list
+  FreedBlock,  // small or guarded, and not live
   SlabTail,    // what is left of a slab behind its last block
   LargeBlock   // live
 };

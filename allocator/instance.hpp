@@ -12,8 +12,8 @@
 //
 // Above FAST the states of blocks lie between base and the lowest place for blocks.
 //
-// Locks, in the order in which they may be taken: shared_lock or slots_lock, that of the block states, the arena's. All
-// others are leaves.
+// Locks, in the order in which they may be taken: shared_lock or slots_lock, that of the block states or of the guarded
+// blocks, the arena's. All others are leaves.
 #pragma once
 
 #include <atomic>
@@ -23,6 +23,7 @@
 #include "allocator/block_states.hpp"
 #include "allocator/findings.hpp"
 #include "allocator/free_list.hpp"
+#include "allocator/guarded_blocks.hpp"
 #include "allocator/realtime.hpp"
 #include "allocator/settings.hpp"
 #include "allocator/slab.hpp"
@@ -50,6 +51,7 @@ struct alignas(32) Instance {
   // Above FAST.
   BlockStates block_states;
   Findings findings;
+  Guard guard;  // at GUARDED
 
   Arena arena;
 
@@ -63,7 +65,7 @@ struct alignas(32) Instance {
   std::atomic<bool> cache_refused;
   std::atomic<std::uint32_t> shared_uses;
 
-  // Large blocks. Changed by any thread with fetch_add, relaxed: statistics.
+  // Large blocks, and guarded ones. Changed by any thread with fetch_add, relaxed: statistics.
   std::atomic<std::size_t> large_blocks;
   std::atomic<std::size_t> large_bytes;
   std::atomic<std::uint64_t> large_allocations;

@@ -123,6 +123,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   instance->id = claim.id;
   instance->self = claim.handle;
   instance->hardening = settings.hardening;
+  instance->guard.rate = settings.guard_rate != 0 ? settings.guard_rate : guarded_blocks::kDefaultRate;
   instance->user_data = settings.user_data;
   instance->handlers = settings.handlers;
   char* const base = span.base();
@@ -153,6 +154,7 @@ Status destroy(InstanceHandle handle, Remains& remains) noexcept {
   const Statistics statistics = collect_statistics(*instance);
   remains.live_blocks = statistics.live_blocks;
   remains.live_bytes = statistics.live_bytes;
+  guarded_blocks::close(*instance);
   const ledger::Release released = departed::bury(*instance, name, remains.returned_bytes);
   registry::vacate(line);
   if (released == ledger::Release::Done) return Status::Ok;

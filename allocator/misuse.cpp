@@ -25,9 +25,7 @@ const char* phrase(MisuseKind kind) noexcept {
   return "is not valid";
 }
 
-}  // namespace
-
-void report(MisuseKind kind, Instance& called, const void* address, const Call& call) noexcept {
+void report(MisuseKind kind, const char* says, Instance& called, const void* address, const Call& call) noexcept {
   const registry::Owner owner = registry::find(address);
   Place place;
   {
@@ -39,7 +37,7 @@ void report(MisuseKind kind, Instance& called, const void* address, const Call& 
   line << "berth: plugin \"" << registry::name(called.self) << "\" (instance " << called.id << "): " << call.operation
        << "(" << address;
   if (call.size != 0) line << ", size " << std::uint64_t{call.size};
-  line << "): the address " << phrase(kind);
+  line << "): the address " << says;
   if (owner.handle != InstanceHandle::None && owner.handle != called.self) {
     char name[registry::kNameBytes];
     registry::copy_name(owner.handle, name);
@@ -59,6 +57,16 @@ void report(MisuseKind kind, Instance& called, const void* address, const Call& 
   const Misuse event{kind,         called.self,    owner.handle, address,     call.size,
                      line.c_str(), call.operation, call.caller,  place.block, place.block_bytes};
   called.handlers.tell_misuse(called.handlers, event);
+}
+
+}  // namespace
+
+void report(MisuseKind kind, Instance& called, const void* address, const Call& call) noexcept {
+  report(kind, phrase(kind), called, address, call);
+}
+
+void report_underrun(Instance& called, const void* block, const Call& call) noexcept {
+  report(MisuseKind::Corruption, "was written to before its start", called, block, call);
 }
 
 void report_not_a_block(Instance& called, const void* address, const Call& call) noexcept {

@@ -21,6 +21,9 @@ void report_not_a_block(Instance& called, const void* address, const Call& call)
 // What was found on the way of an operation that is over now, no lock held. False: nothing.
 bool report_findings(Instance& called, const Call& call) noexcept;
 
+// A block before whose start somebody has written.
+void report_underrun(Instance& called, const void* block, const Call& call) noexcept;
+
 void report(MisuseKind kind, Instance& called, const void* address, const Call& call) noexcept;
 
 }  // namespace berth::core::misuse

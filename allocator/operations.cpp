@@ -74,6 +74,9 @@ void* obtain(Instance& instance, unsigned size_class, std::size_t alignment, std
 template <Hardening kLevel>
 void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size, bool& zero,
                   const Call& call) noexcept {
+  if (kLevel == Hardening::Guarded && size_class == kNoClass) {
+    if (void* block = guarded_blocks::allocate(instance, size_class, alignment, size)) return block;
+  }
   void* block = obtain<kLevel>(instance, size_class, alignment, size, zero);
   if (kLevel != Hardening::Fast && misuse::report_findings(instance, call)) [[unlikely]] {
     if (block != nullptr) deallocate<kLevel>(instance, block, call.operation, call.caller);
@@ -96,28 +99,33 @@ unsigned class_of(std::size_t alignment, std::size_t size) noexcept {
 
 // A live block as its pagemap entry tells, and above FAST its state; size_class kNoClass and bytes 0 if it is none.
 struct Block {
-  unsigned size_class;
-  std::size_t bytes;
+  unsigned size_class = kNoClass;
+  std::size_t bytes = 0;
+  GuardedBlock guarded = {};
 };
 
 template <Hardening kLevel>
 Block block_at(Instance& instance, const void* block) noexcept {
   const std::uint64_t index = instance.page_index(block);
-  if (index >= instance.page_limit.load(std::memory_order_relaxed)) return {kNoClass, 0};
+  if (index >= instance.page_limit.load(std::memory_order_relaxed)) return {};
   const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   if (!slab_word::is_slab(word)) {
+    if constexpr (kLevel == Hardening::Guarded) {
+      const GuardedBlock guarded = guarded_blocks::at(instance, block);
+      if (guarded.live) return {guarded.size_class, guarded.bytes, guarded};
+    }
     const bool starts_here = reinterpret_cast<std::uintptr_t>(block) % pal::kPageSize == 0;
-    if (!starts_here || page_word::kind(word) != PageKind::Run) return {kNoClass, 0};
-    return {kNoClass, static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize};
+    if (!starts_here || page_word::kind(word) != PageKind::Run) return {};
+    return {kNoClass, static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize, {}};
   }
   const unsigned size_class = slab_word::size_class(word);
   const unsigned cut_as = size_class::cut_as(size_class, kLevel != Hardening::Fast);
   const size_class::Class& kind = size_class::kTable[cut_as];
   const auto offset = static_cast<std::size_t>(static_cast<const char*>(block) - Slab::start_of(block, size_class));
   const std::uint32_t number = size_class::block_index(cut_as, offset);
-  if (number >= kind.blocks || std::size_t{number} * kind.block_bytes != offset) return {kNoClass, 0};
-  if (kLevel != Hardening::Fast && !instance.block_states.is_live(block)) return {kNoClass, 0};
-  return {size_class, size_class::kTable[size_class].block_bytes};
+  if (number >= kind.blocks || std::size_t{number} * kind.block_bytes != offset) return {};
+  if (kLevel != Hardening::Fast && !instance.block_states.is_live(block)) return {};
+  return {size_class, size_class::kTable[size_class].block_bytes, {}};
 }
 
 // False: above FAST, somebody else was faster.
@@ -236,6 +244,10 @@ void deallocate_slow(Instance& instance, void* block, const char* operation, con
   const Block found = block_at<kLevel>(instance, block);
   if (found.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
+  } else if (found.guarded.live) {
+    const guarded_blocks::Freed freed = guarded_blocks::deallocate(instance, found.guarded);
+    if (freed == guarded_blocks::Freed::Already) misuse::report(MisuseKind::DoubleFree, instance, block, call);
+    if (freed == guarded_blocks::Freed::Damaged) misuse::report_underrun(instance, block, call);
   } else if (found.size_class != kNoClass ? !deallocate_small<kLevel>(instance, block)
                                           : !large_blocks::deallocate(instance, block)) {
     misuse::report(MisuseKind::DoubleFree, instance, block, call);
@@ -270,8 +282,11 @@ void deallocate_sized(Instance& instance, void* block, std::size_t alignment, st
 }
 
 void deallocate_at_its_level(Instance& instance, void* block, const char* operation, const void* caller) noexcept {
-  if (instance.hardening == Hardening::Fast) return deallocate<Hardening::Fast>(instance, block, operation, caller);
-  deallocate<Hardening::Checked>(instance, block, operation, caller);
+  switch (instance.hardening) {
+    case Hardening::Fast: return deallocate<Hardening::Fast>(instance, block, operation, caller);
+    case Hardening::Checked: return deallocate<Hardening::Checked>(instance, block, operation, caller);
+    case Hardening::Guarded: return deallocate<Hardening::Guarded>(instance, block, operation, caller);
+  }
 }
 
 template <Hardening kLevel>
@@ -298,6 +313,7 @@ void purge(Instance& instance) noexcept {
   }
   if (instance.hardening != Hardening::Fast) instance.block_states.purge();
   realtime::free_deferred(instance);
+  if (instance.hardening == Hardening::Guarded) guarded_blocks::purge(instance);
   instance.arena.purge();
 }
 
@@ -314,6 +330,7 @@ void purge(Instance& instance) noexcept {
   template std::size_t usable_size<level>(Instance&, const void*, const Call&) noexcept
 BERTH_OPERATIONS(Hardening::Fast);
 BERTH_OPERATIONS(Hardening::Checked);
+BERTH_OPERATIONS(Hardening::Guarded);
 #undef BERTH_OPERATIONS
 
 }  // namespace berth::core

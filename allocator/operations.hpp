@@ -62,6 +62,9 @@ template <Hardening kLevel>
 inline void* allocate(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
   if (size > kMaxSmall) [[unlikely]]
     return allocate_slow<kLevel>(instance, size, operation, caller);
+  if constexpr (kLevel == Hardening::Guarded) {
+    if (void* block = guarded_blocks::allocate(instance, size_class::of(size), 0, size)) return block;
+  }
   const unsigned scaled_class = size_class::scaled_of(size);
   Bin* bin = &instance.first_bin(scaled_class / sizeof(Bin));
   if (instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key) [[unlikely]] {

@@ -56,6 +56,7 @@ struct Settings {
   std::size_t quota_bytes = 0;
   Hardening hardening = Hardening::Fast;
   HugePagePolicy huge_pages = HugePagePolicy::Auto;
+  std::uint32_t guard_rate = 0;  // 0: default
   bool no_reserve = false;
   std::size_t realtime_bytes = 0;
   std::uint32_t realtime_threads = 0;

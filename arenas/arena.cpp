@@ -277,6 +277,11 @@ void Arena::discharge_books(std::uint64_t pages) noexcept {
   discharge(pages);
 }
 
+bool Arena::renew(char* address, std::uint64_t pages) noexcept {
+  const pal::LockGuard held(lock_);
+  return span_.renew(address, bytes(pages));
+}
+
 void Arena::set_quota(std::size_t quota) noexcept { quota_bytes_.store(quota, std::memory_order_relaxed); }
 
 Arena::Counts Arena::counts() const noexcept {

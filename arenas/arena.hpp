@@ -88,6 +88,10 @@ class Arena {
   bool charge_books(std::uint64_t pages) noexcept;
   void discharge_books(std::uint64_t pages) noexcept;
 
+  // Makes pages of a run, whatever their protection, accessible and one map entry with their neighbours again; their
+  // contents are lost. False: nothing was changed.
+  bool renew(char* address, std::uint64_t pages) noexcept;
+
   // For the fork handlers, in the child: what the process has committed is what its arenas count, one by one from zero.
   static void forget_committed() noexcept;
   void count_committed() const noexcept;

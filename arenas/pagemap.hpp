@@ -50,13 +50,14 @@ struct PageEntry {
 static_assert(sizeof(PageEntry) == 16);
 
 enum class PageKind : std::uint8_t {
-  None = 0,    // a body, or the allocator's
-  Clean = 1,   // free, without memory: reads as zero
-  Dirty = 2,   // free, its memory kept ready
-  Run = 3,     // handed out
-  Fixed = 4,   // never handed out
-  Stock = 5,   // free, in the stock of a real-time thread (allocator/realtime.hpp)
-  Parting = 6  // a run that was handed back, on its way to who may free it
+  None = 0,     // a body, or the allocator's
+  Clean = 1,    // free, without memory: reads as zero
+  Dirty = 2,    // free, its memory kept ready
+  Run = 3,      // handed out
+  Fixed = 4,    // never handed out
+  Stock = 5,    // free, in the stock of a real-time thread (allocator/realtime.hpp)
+  Parting = 6,  // a run that was handed back, on its way to who may free it
+  Guarded = 7   // handed out, and explained by the allocator (allocator/guarded_blocks.hpp)
 };
 
 namespace page_word {

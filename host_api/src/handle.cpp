@@ -71,9 +71,13 @@ constexpr berth_allocator image() {
 
 constexpr berth_allocator kFast = image<Hardening::Fast>();
 constexpr berth_allocator kChecked = image<Hardening::Checked>();
+constexpr berth_allocator kGuarded = image<Hardening::Guarded>();
 
 }  // namespace
 
-const berth_allocator& handle_image(Hardening level) noexcept { return level == Hardening::Fast ? kFast : kChecked; }
+const berth_allocator& handle_image(Hardening level) noexcept {
+  if (level == Hardening::Fast) return kFast;
+  return level == Hardening::Checked ? kChecked : kGuarded;
+}
 
 }  // namespace berth

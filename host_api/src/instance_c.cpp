@@ -27,6 +27,7 @@ using namespace berth;
 // The sizes of version 1, for ever.
 constexpr std::size_t kOptionsV1 = 96;
 constexpr std::size_t kStatisticsV1 = 88;
+constexpr std::size_t kGuardStatisticsV1 = 24;
 constexpr std::size_t kReportV1 = 32;
 constexpr std::size_t kProcessStatisticsV1 = 32;
 static_assert(sizeof(void*) != 8 ||
@@ -89,6 +90,9 @@ bool ask_pressure(const core::Handlers& handlers, core::InstanceHandle instance,
   return handler(handlers.on_pressure_context, to_pointer(instance), needed);
 }
 
+constexpr unsigned kGuardRateShift = 16;
+static_assert(BERTH_INSTANCE_GUARD_RATE(1) == 1u << kGuardRateShift);
+
 core::Settings to_settings(const berth_instance_options& options) noexcept {
   core::Settings settings;
   settings.name = options.name;
@@ -96,6 +100,7 @@ core::Settings to_settings(const berth_instance_options& options) noexcept {
   settings.quota_bytes = options.quota_bytes;
   settings.hardening = to_hardening(options.hardening);
   settings.huge_pages = to_huge_page_policy(options.huge_pages);
+  settings.guard_rate = options.flags >> kGuardRateShift;
   settings.no_reserve = (options.flags & BERTH_INSTANCE_NORESERVE) != 0;
   settings.realtime_bytes = options.realtime_bytes;
   settings.realtime_threads = options.realtime_threads;
@@ -126,7 +131,9 @@ berth_status check_options(const berth_instance_options& options, core::Line& wh
   if (options.huge_pages > BERTH_HUGE_PAGES_ALWAYS) {
     return refuse(why, BERTH_ERR_INVALID_ARGUMENT, "huge_pages", options.huge_pages);
   }
-  if ((options.flags & ~std::uint32_t{BERTH_INSTANCE_NORESERVE}) != 0) {
+  std::uint32_t known = BERTH_INSTANCE_NORESERVE;
+  if (options.hardening == BERTH_HARDENING_GUARDED) known |= BERTH_INSTANCE_GUARD_RATE(0xffff);
+  if ((options.flags & ~known) != 0) {
     return refuse(why, BERTH_ERR_UNSUPPORTED, "flags", options.flags);
   }
   if (options.reserved != 0) return refuse(why, BERTH_ERR_UNSUPPORTED, "reserved", options.reserved);
@@ -213,6 +220,20 @@ berth_status berth_instance_stats(berth_instance* instance, berth_instance_stati
   write_struct(out, {0, core::owned_caches(*pin.instance()), sums.span_bytes, sums.committed_bytes,
                      sums.peak_committed_bytes, sums.quota_bytes, sums.live_bytes, sums.live_blocks, sums.allocations,
                      sums.deallocations, sums.remote_deallocations, sums.failed_allocations});
+  return BERTH_OK;
+}
+
+berth_status berth_instance_guard_stats(berth_instance* instance, berth_guard_statistics* out) {
+  if (const berth_status status = check_out_struct(out, kGuardStatisticsV1)) return status;
+  const core::registry::Pin pin(to_handle(instance));
+  if (pin.instance() == nullptr) return absent(instance);
+  const core::Instance& found = *pin.instance();
+  if (found.hardening != core::Hardening::Guarded) {
+    write_struct(out, {});
+    return BERTH_OK;
+  }
+  write_struct(out, {0, found.guard.rate, found.guard.guarded.load(std::memory_order_relaxed),
+                     found.guard.unguarded.load(std::memory_order_relaxed)});
   return BERTH_OK;
 }
 

@@ -75,6 +75,12 @@ PIN_MEMBER(berth_instance_statistics, remote_deallocations, 72, 8);
 PIN_MEMBER(berth_instance_statistics, failed_allocations, 80, 8);
 PIN_SIZE(berth_instance_statistics, 88);
 
+PIN_MEMBER(berth_guard_statistics, struct_size, 0, 4);
+PIN_MEMBER(berth_guard_statistics, rate, 4, 4);
+PIN_MEMBER(berth_guard_statistics, guarded_allocations, 8, 8);
+PIN_MEMBER(berth_guard_statistics, unguarded_allocations, 16, 8);
+PIN_SIZE(berth_guard_statistics, 24);
+
 PIN_MEMBER(berth_instance_report, struct_size, 0, 4);
 PIN_MEMBER(berth_instance_report, live_blocks, 8, 8);
 PIN_MEMBER(berth_instance_report, live_bytes, 16, 8);

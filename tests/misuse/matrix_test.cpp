@@ -3,6 +3,7 @@
 //
 // The misuse matrix: kind x level x who allocates, frees and errs x shape of the block. Each report is checked in every
 // field, and the instance must be as before.
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
@@ -32,7 +33,10 @@ constexpr std::array kShapes = {Shape{"8 bytes", 0, 8, false},
                                 Shape{"large", 0, 3 * kMiB, true},
                                 Shape{"large, aligned", 2 * kMiB, 100 * kKiB, true}};
 
-constexpr std::array kLevels = {BERTH_HARDENING_FAST, BERTH_HARDENING_CHECKED, BERTH_HARDENING_GUARDED};
+// The last is GUARDED with a rate of 1.
+constexpr std::uint32_t kEachGuarded = 100;
+constexpr std::array<std::uint32_t, 4> kLevels = {BERTH_HARDENING_FAST, BERTH_HARDENING_CHECKED,
+                                                  BERTH_HARDENING_GUARDED, kEachGuarded};
 
 // Whether a step is taken by the thread of the test, by another one, or by one that has ended by the next step.
 enum class Who { Same, Other };
@@ -58,7 +62,11 @@ void act(Who who, const std::function<void()>& step) {
 class Scene {
  public:
   Scene(std::uint32_t level, const Shape& shape, const Roles& roles)
-      : a_(with("plugin-alpha", level, seen_)), b_(with("plugin-beta", level, seen_)), shape_(shape), roles_(roles) {
+      : a_(with("plugin-alpha", level, seen_)),
+        b_(with("plugin-beta", level, seen_)),
+        level_(level),
+        shape_(shape),
+        roles_(roles) {
     // One thread lives on all the while, so that caches are not inherited by chance alone.
     for (void*& each : witnesses_) {
       each = make(a_.handle());
@@ -100,7 +108,7 @@ class Scene {
     if (kind == BERTH_MISUSE_FOREIGN_FREE) CHECK(seen[0].message.find("plugin-beta") != std::string::npos);
     CHECK(seen[0].message.find(operation) != std::string::npos);
     CHECK(seen[0].message.find('\n') == std::string::npos);
-    if (kind != BERTH_MISUSE_UNKNOWN_FREE && !(freed_ && shape_.large)) {
+    if (kind != BERTH_MISUSE_UNKNOWN_FREE && !(freed_ && shape_.large && !is_guarded())) {
       CHECK(raw.block == block_);
       CHECK(raw.block_size == usable_);
     }
@@ -134,6 +142,9 @@ class Scene {
     CHECK(berth_instance_purge(a_.get()) == BERTH_OK);
   }
 
+  // At a rate of 1, but for what pages alone cannot align.
+  bool is_guarded() const { return level_ == kEachGuarded && shape_.alignment <= kPage; }
+
   berth_allocator* a() { return a_.handle(); }
   berth_allocator* b() { return b_.handle(); }
   char* block() const { return block_; }
@@ -142,7 +153,8 @@ class Scene {
  private:
   static berth_instance_options with(const char* name, std::uint32_t level, MisuseRecorder& recorder) {
     berth_instance_options with = options(name);
-    with.hardening = level;
+    with.hardening = std::min<std::uint32_t>(level, BERTH_HARDENING_GUARDED);
+    if (level == kEachGuarded) with.flags = BERTH_INSTANCE_GUARD_RATE(1);
     recorder.attach(with);
     return with;
   }
@@ -150,6 +162,7 @@ class Scene {
   MisuseRecorder seen_;
   Berth a_;
   Berth b_;
+  std::uint32_t level_;
   Shape shape_;
   Roles roles_;
   std::array<void*, 3> witnesses_{};

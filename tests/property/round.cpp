@@ -51,15 +51,20 @@ std::unique_ptr<Round::Subject> Round::make_subject() {
   options.name = subject->name.c_str();
   options.span_bytes = std::size_t{512} * kMiB << below(3);
   options.hardening = one_in(3) ? BERTH_HARDENING_CHECKED : BERTH_HARDENING_FAST;
+  std::uint32_t guard_flags = 0;
+  if (one_in(4)) {
+    options.hardening = BERTH_HARDENING_GUARDED;
+    guard_flags = BERTH_INSTANCE_GUARD_RATE(one_in(2) ? 1 : 8);
+  }
   options.huge_pages = static_cast<std::uint32_t>(below(3));
-  options.flags = one_in(4) ? BERTH_INSTANCE_NORESERVE : 0;
+  options.flags = (one_in(4) ? BERTH_INSTANCE_NORESERVE : 0) | guard_flags;
   if (mostly_large_ || one_in(3)) subject->quota = options.quota_bytes = (2 + below(mostly_large_ ? 4 : 60)) * kMiB;
   options.on_misuse = on_misuse;
   options.on_misuse_context = &subject->misuses;
   const berth_status status = berth_instance_create(&options, &subject->instance);
   if (status != BERTH_OK) fail("no instance: ", berth_status_string(status));
-  // A thread that a quota refuses a cache shares one with others.
-  if (subject->quota != 0) subject->model.ownership_moved();
+  // A thread that a quota refuses a cache shares one with others; guarded blocks are in no cache.
+  if (subject->quota != 0 || options.hardening == BERTH_HARDENING_GUARDED) subject->model.ownership_moved();
   subject->handle = berth_instance_allocator(subject->instance);
   subject->id = berth_instance_id(subject->instance);
   return subject;

@@ -14,7 +14,7 @@ Answer twice(Trial& trial) {
   const auto act = [](bool by_another, auto step) { by_another ? elsewhere(step) : step(); };
   Answer weakest = kAlways;
   for (const std::size_t size : kLargeSizes) {
-    Trial fresh(trial.level());
+    Trial fresh(&trial);
     void* block = nullptr;
     act(kAllocate, [&] { block = berth_malloc(fresh.alpha(), size); });
     act(kFree, [&] { berth_free(fresh.alpha(), block); });

@@ -14,7 +14,7 @@ Answer inside(Trial& trial) {
   for (const std::size_t size : kSmallSizes) {
     for (const std::size_t offset : {std::size_t{1}, std::size_t{4}, std::size_t{16}, size / 2, size - 1}) {
       if (offset >= size) continue;
-      Trial fresh(trial.level());
+      Trial fresh(&trial);
       auto* block = static_cast<char*>(berth_malloc(fresh.alpha(), size));
       const auto err = [&] { berth_free(fresh.alpha(), block + offset); };
       kElsewhere ? elsewhere(err) : err();

@@ -13,7 +13,7 @@ Answer overwrite(Trial& trial) {
   Answer weakest = kAlways;
   for (const std::size_t size : {std::size_t{16}, std::size_t{100}, std::size_t{1024}}) {
     for (const std::size_t length : {std::size_t{1}, std::size_t{8}, std::size_t{16}}) {
-      Trial fresh(trial.level());
+      Trial fresh(&trial);
       std::vector<void*> blocks;
       for (int i = 0; i < 20; ++i) blocks.push_back(berth_malloc(fresh.alpha(), size));
       const auto free_some = [&] {

@@ -13,7 +13,7 @@ Answer wrong_size(Trial& trial) {
   Answer weakest = kAlways;
   for (const std::size_t size : {std::size_t{16}, std::size_t{100}, std::size_t{1024}, std::size_t{100000}}) {
     for (const std::size_t said : {size / 2, size * 2, std::size_t{5} << 20}) {
-      Trial fresh(trial.level());
+      Trial fresh(&trial);
       void* block = berth_malloc(fresh.alpha(), size);
       const auto err = [&] { berth_free_sized(fresh.alpha(), block, said); };
       kElsewhere ? elsewhere(err) : err();

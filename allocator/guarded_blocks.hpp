@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Guarded blocks, at GUARDED: of the allocations one in so many gets pages of its own.
+//
+//   | inaccessible page | canary ... | block | inaccessible page |
+//
+// The block ends where its pages end, so that the first byte behind its usable size faults; the canary in the slack
+// before it is looked at when it is freed, and a page before that faults. A freed block is inaccessible and without
+// memory until so many others have been freed after it. The fault handler (fault_report) names whoever comes by.
+//
+// The entry of the first page of such a run tells all of it, in one word that anyone may read:
+//     63 | 62..60  | 48   | 47..40 | 39..0
+//      1 | Guarded | live | class  | pages, with the two inaccessible ones
+// and the aux word of the second page links those that were freed.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "arenas/pagemap.hpp"
+#include "arenas/pal/lock.hpp"
+
+namespace berth::core {
+
+struct Instance;
+
+struct GuardedBlock {
+  PageNumber first = 0;  // of the run; 0: none
+  std::uint64_t pages = 0;
+  unsigned size_class = 0;
+  bool live = false;
+  char* start = nullptr;
+  std::size_t bytes = 0;  // usable
+};
+
+// An instance's part, all zero at first.
+struct Guard {
+  pal::Lock lock;            // guards the list of freed ones; the arena's may be taken under it
+  std::uint32_t rate = 0;    // one in so many; constant
+  std::uint32_t oldest = 0;  // indexes into the pagemap of the first pages; 0: none
+  std::uint32_t newest = 0;
+  std::uint32_t freed_blocks = 0;
+  std::uint64_t freed_pages = 0;
+
+  // Any thread, relaxed: each number stands for itself.
+  std::atomic<std::uint64_t> ticks{0};
+  std::atomic<std::uint64_t> guarded{0};    // allocations
+  std::atomic<std::uint64_t> unguarded{0};  // those whose turn it was, without memory or map entries for it
+  std::atomic<std::uint32_t> runs{0};       // live or freed
+};
+
+namespace guarded_blocks {
+
+inline constexpr std::uint32_t kDefaultRate = 256;
+
+// Each splits the map table's entry of the window, by two entries more; of all instances so many at once leave half of
+// the 65,530 that a process has.
+inline constexpr std::uint32_t kMostOfAll = 16000;
+
+// A block of a class, or a large one, of default alignment or up to a page's. Null: it is not its turn, or there is no
+// memory or map entry for it.
+void* allocate(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size) noexcept;
+
+// The guarded block that begins at the address, live or freed; none if there is no such.
+GuardedBlock at(Instance& instance, const void* address) noexcept;
+
+// What the word of a run's first page tells.
+GuardedBlock describe(PageNumber first, std::uint64_t word) noexcept;
+
+enum class Freed : std::uint8_t { Done, Already, Damaged };
+// Frees one that at() has found live. Already: another thread did. Damaged: the canary is not as it was; it stays live.
+Freed deallocate(Instance& instance, const GuardedBlock& block) noexcept;
+
+// Gives the freed ones back to the arena.
+void purge(Instance& instance) noexcept;
+
+// The instance ends, and its runs with it.
+void close(Instance& instance) noexcept;
+
+}  // namespace guarded_blocks
+
+}  // namespace berth::core

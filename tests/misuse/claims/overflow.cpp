@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Reads and writes the first byte behind the usable bytes of a block.
+#include "claim.hpp"
+
+using namespace claims;
+
+namespace {
+
+using Block = volatile unsigned char*;
+
+template <std::size_t kSize>
+Block make(Trial& trial) {
+  return static_cast<Block>(berth_malloc(trial.alpha(), kSize));
+}
+
+// Whoever comes to the end was not stopped; perhaps the allocator finds out later.
+template <std::size_t kSize>
+Answer read_behind(Trial& trial) {
+  const Block block = make<kSize>(trial);
+  static_cast<void>(block[berth_usable_size(trial.alpha(), const_cast<unsigned char*>(block))]);
+  return trial.told(BERTH_MISUSE_CORRUPTION, kSize);
+}
+
+template <std::size_t kSize>
+Answer write_behind(Trial& trial) {
+  const Block block = make<kSize>(trial);
+  block[berth_usable_size(trial.alpha(), const_cast<unsigned char*>(block))] = 1;
+  return trial.told(BERTH_MISUSE_CORRUPTION, kSize);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  return run_guard(argc, argv, read_behind<16>, read_behind<100>, read_behind<1024>, read_behind<20000>,
+                   read_behind<100000>, write_behind<16>, write_behind<100>, write_behind<1024>, write_behind<20000>,
+                   write_behind<100000>);
+}
