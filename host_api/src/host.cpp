@@ -90,6 +90,7 @@ Plugin& Plugin::operator=(Plugin&& other) noexcept {
 Plugin::~Plugin() {
   if (state_ == nullptr) return;
   if (state_->holds.close()) {
+    detail::stop(*state_);
     state_->obstacle = detail::find_inside(*state_);
     if (!state_->obstacle) {
       detail::tear_down(std::move(state_));

@@ -49,9 +49,9 @@ std::string call_attach(int (*attach)(berth_allocator*), berth_allocator* alloca
   }
 }
 
-std::string call_detach(void (*detach)()) noexcept {
+std::string call_to_end(void (*function)()) noexcept {
   try {
-    detach();
+    function();
     return {};
   } catch (...) {
     return describe_thrown();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Calls into a plugin's berth_attach and berth_detach, which may throw whatever they like.
+// Calls into a plugin's berth_attach, berth_stop and berth_detach, which may throw whatever they like.
 #pragma once
 
 #include <string>
@@ -25,6 +25,6 @@ class CurrentInstance {
 // Each returns what went wrong, empty if nothing did. What the plugin threw is destroyed before they return: its type
 // may live in the plugin.
 std::string call_attach(int (*attach)(berth_allocator*), berth_allocator* allocator) noexcept;
-std::string call_detach(void (*detach)()) noexcept;
+std::string call_to_end(void (*function)()) noexcept;  // berth_stop, berth_detach
 
 }  // namespace berth::detail

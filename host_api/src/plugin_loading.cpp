@@ -50,6 +50,8 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
   wanted.on_pressure = options.on_pressure;
   wanted.on_pressure_context = options.on_pressure_context;
   wanted.user_data = options.user_data;
+  wanted.realtime_bytes = options.realtime_bytes;
+  wanted.realtime_threads = options.realtime_threads;
   core::Line why;
   const berth_status status = berth::create_instance(&wanted, &plugin.instance, why);
   if (status != BERTH_OK) fail(plugin, status, std::string("no instance: ") + why.c_str());

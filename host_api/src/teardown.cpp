@@ -6,10 +6,12 @@
 
 #include <chrono>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "allocator/departed.hpp"
+#include "allocator/log.hpp"
 #include "inside.hpp"
 #include "left_behind.hpp"
 #include "plugin_call.hpp"
@@ -26,7 +28,7 @@ void detach(PluginState& plugin, UnloadReport& report) noexcept {
   plugin.obstacle = {};
   if (!std::exchange(plugin.attached, false)) return;
   if (void* function = plugin.module.own_symbol("berth_detach")) {
-    report.detach_error = call_detach(reinterpret_cast<void (*)()>(function));
+    report.detach_error = call_to_end(reinterpret_cast<void (*)()>(function));
     plugin.obstacle = find_inside(plugin);
   }
 }
@@ -131,6 +133,19 @@ void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
 
 }  // namespace
 
+void stop(const PluginState& plugin) noexcept {
+  if (!plugin.attached) return;
+  void* function = plugin.module.own_symbol("berth_stop");
+  if (function == nullptr) return;
+  const std::string error = call_to_end(reinterpret_cast<void (*)()>(function));
+  if (error.empty()) return;
+  try {
+    core::log::write(("berth: " + display_name(plugin) + ": berth_stop " + error).c_str());
+  } catch (...) {
+    core::log::write("berth: a plugin's berth_stop has thrown");
+  }
+}
+
 Obstacle find_inside(const PluginState& plugin) noexcept {
   try {
     std::vector<CodeRange> code = plugin.code;
@@ -163,6 +178,7 @@ bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
   name_report(plugin, report);
   if (plugin.module.is_open()) {  // somebody held it or was inside when it was to be closed
     if (!plugin.holds.closed() && !plugin.holds.close()) return false;
+    stop(plugin);
     plugin.obstacle = find_inside(plugin);
     if (plugin.obstacle) return false;
     detach(plugin, report);

@@ -13,6 +13,9 @@
 
 namespace berth::detail {
 
+// Has the plugin end its own threads, by berth_stop where it exports that.
+void stop(const PluginState& plugin) noexcept;
+
 // Who is inside the module, so that it must not be closed.
 Obstacle find_inside(const PluginState& plugin) noexcept;
 

@@ -47,6 +47,7 @@ UnloadReport unload_plugin(const std::shared_ptr<PluginState>& plugin, std::opti
     if (plugin->holds.closed()) throw being_unloaded(*plugin);
     refuse(*plugin, timeout, {Cause::Held, "an import or a lease still holds it"});
   }
+  stop(*plugin);
   if (const Obstacle inside = wait_until_nobody_is_inside(*plugin, deadline)) {
     plugin->holds.open();
     refuse(*plugin, timeout, inside);

@@ -351,3 +351,14 @@ TEST_CASE("leases taken and dropped by many threads never outlast the unload") {
   CHECK(right == 40000);
   for (std::thread& thread : threads) thread.join();
 }
+
+TEST_CASE("a plugin can be loaded with a real-time budget") {
+  berth::Host host;
+  berth::LoadOptions options;
+  options.realtime_bytes = std::size_t{1} << 20;
+  options.realtime_threads = 1;
+  const berth::Plugin plugin = host.load(fixture("minimal"), options);
+  CHECK(statistics_of(plugin.instance()).committed_bytes >= options.realtime_bytes);
+  CHECK(berth_thread_prepare(plugin.instance()) == BERTH_OK);
+  CHECK(berth_thread_prepare(plugin.instance()) == BERTH_OK);
+}

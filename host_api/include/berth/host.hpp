@@ -65,6 +65,8 @@ struct LoadOptions {
   berth_pressure_handler on_pressure = nullptr;
   void* on_pressure_context = nullptr;
   void* user_data = nullptr;
+  std::size_t realtime_bytes = 0;  // a budget for threads that may not wait, and how many there are
+  std::uint32_t realtime_threads = 0;
   bool require_plugin_info = false;  // refuse a module that does not export berth_plugin with our ABI
   bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL
   // Load a copy of the file, so that it is a module of its own, with statics of its own, however often the file is
@@ -73,11 +75,11 @@ struct LoadOptions {
   // Dependencies are not copied, and what the process shares by name stays shared: GNU_UNIQUE symbols, and those of the
   // same file loaded with global_symbols. INVALID_ARGUMENT with global_symbols, and for adopt().
   bool private_copy = false;
-  // Whether unload() looks for threads that execute in the module, its own ones too: they must have ended before, since
-  // berth_detach comes later; what that has started is looked for once more. It costs some 50 us for each thread of the
-  // process that sleeps (0.1 ms an unload without any, 0.5 ms with 8, 4 ms with 64), and interrupts those that run: a
-  // host that enters plugins through imports and leases only, and whose plugins start no threads or end them in
-  // berth_detach, may do without.
+  // Whether unload() looks for threads that execute in the module, its own ones too: berth_stop is where a plugin ends
+  // these, since berth_detach comes later; what that has started is looked for once more. It costs some 50 us for each
+  // thread of the process that sleeps (0.1 ms an unload without any, 0.5 ms with 8, 4 ms with 64), and interrupts those
+  // that run: a host that enters plugins through imports and leases only, and whose plugins start no threads or end
+  // them in berth_stop or berth_detach, may do without.
   bool check_threads = true;
 };
 

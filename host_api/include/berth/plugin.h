@@ -43,6 +43,11 @@ typedef struct berth_plugin_info {
  * has been unloaded. Non-zero, or an exception (the loader catches it), refuses the load. [plugin] */
 BERTH_PLUGIN_EXPORT int berth_attach(berth_allocator* allocator);
 
+/* Optional. Called when an unload begins, before the host looks whether a thread or a signal handler is inside: end and
+ * join here the threads that you started, put signal handlers back. No import and no lease holds the plugin then, but
+ * the unload can still be refused, and the plugin be called again; so it may be called several times. [plugin] */
+BERTH_PLUGIN_EXPORT void berth_stop(void);
+
 /* Optional. Called once before the module is unloaded, when no other thread is inside. [plugin] */
 BERTH_PLUGIN_EXPORT void berth_detach(void);
 
