@@ -267,7 +267,8 @@ void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* op
 template <Hardening kLevel>
 void deallocate_sized(Instance& instance, void* block, std::size_t alignment, std::size_t size,
                       const Call& call) noexcept {
-  if (kLevel != Hardening::Fast && block != nullptr) {
+  if (block == nullptr) return;
+  if (kLevel != Hardening::Fast) {
     const Block found = block_at<kLevel>(instance, block);
     const unsigned size_class = class_of(alignment, size);
     const bool matches = size_class == found.size_class &&
