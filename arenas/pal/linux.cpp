@@ -201,7 +201,8 @@ bool read_memory(const void* address, void* out, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   const iovec to{out, bytes};
   const iovec from{const_cast<void*>(address), bytes};
-  return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(bytes);
+  // By this thread's number: the process's is its first thread's, which may have ended, and has no memory then.
+  return process_vm_readv(gettid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(bytes);
 }
 
 std::uint64_t random_seed() noexcept {

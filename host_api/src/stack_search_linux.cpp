@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <unwind.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstddef>
@@ -54,10 +55,11 @@ bool is_thread_descriptor(std::uintptr_t address, std::span<const std::uintptr_t
   return words[kGuardWord] == guard;
 }
 
+// By this thread's number: the process's is its first thread's, which may have ended, and has no memory then.
 long read_memory(std::uintptr_t from, void* to, std::size_t bytes) noexcept {
   const iovec here = {to, bytes};
   const iovec there = {reinterpret_cast<void*>(from), bytes};
-  return ::syscall(SYS_process_vm_readv, ::getpid(), &here, 1UL, &there, 1UL, 0UL);
+  return ::syscall(SYS_process_vm_readv, ::gettid(), &here, 1UL, &there, 1UL, 0UL);
 }
 
 // The words up to the next boundary of that many, which neither crosses a page nor cuts a thread descriptor (both lie
@@ -91,7 +93,7 @@ Standing search_argument(const StackQuery& query, std::uintptr_t descriptor) noe
 
 // A thread has its start routine in its descriptor: before it has called it only there, and from then on until it ends
 // the routine's own frame is the outermost, so that no unwinding is needed to know.
-Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) noexcept {
+[[gnu::noinline]] Standing search_descriptor(const StackQuery& query, std::uintptr_t descriptor) noexcept {
   constexpr std::size_t kDescriptorBytes = 0x900;  // struct pthread; a little less in some versions does no harm
   std::array<std::uintptr_t, kChunkWords> words;
   for (std::uintptr_t at = descriptor; at < descriptor + kDescriptorBytes;) {
@@ -125,14 +127,26 @@ bool lies_on(const stack_t& stack, std::uintptr_t address) noexcept {
   return address - reinterpret_cast<std::uintptr_t>(stack.ss_sp) < stack.ss_size;
 }
 
-Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept;
+// Where a thread's stacks are to be searched from: the first, and those that signals have interrupted.
+struct Stacks {
+  std::array<std::uintptr_t, 3> begins = {};
+  std::size_t count = 0;
+
+  // False: there are too many.
+  bool add(std::uintptr_t begin) noexcept {
+    if (std::find(begins.begin(), begins.begin() + count, begin) != begins.begin() + count) return true;
+    if (count == begins.size()) return false;
+    begins[count++] = begin;
+    return true;
+  }
+};
 
 // A signal's frame, live or stale, on the stack whose search began at `start`. What it has interrupted lies above it,
 // and is searched anyway, unless the handler has a stack of its own: then that is where the search began, and it goes
 // on where the handler came from. Words that are left of an old frame say neither, and are no frame: else they would
 // send the search anywhere.
-Standing search_interrupted(const StackQuery& query, std::uintptr_t start, std::uintptr_t signal_frame,
-                            int nested_signals) noexcept {
+[[gnu::noinline]] Standing search_interrupted(const StackQuery& query, std::uintptr_t start,
+                                              std::uintptr_t signal_frame, Stacks& stacks) noexcept {
   SignalFrame frame;
   if (read_memory(signal_frame, &frame, sizeof(frame)) != sizeof(frame) || !is_whole(frame, signal_frame)) return {};
   const auto pc = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RIP]);
@@ -142,11 +156,11 @@ Standing search_interrupted(const StackQuery& query, std::uintptr_t start, std::
   const bool from_elsewhere = lies_on(own, start) && lies_on(own, signal_frame) && !lies_on(own, sp);
   if (!above && !from_elsewhere) return {};
   if (find_range(query.code, pc) != nullptr) return {Standing::MaybeInside, pc};
-  if (above) return {};
-  return nested_signals > 0 ? search_words(query, sp, nested_signals - 1) : Standing{Standing::MaybeInside, 0};
+  if (above || stacks.add(sp)) return {};
+  return {Standing::MaybeInside, 0};
 }
 
-Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_signals) noexcept {
+[[gnu::noinline]] Standing search_stack(const StackQuery& query, std::uintptr_t sp, Stacks& stacks) noexcept {
   std::array<std::uintptr_t, kChunkWords> words;
   const std::uintptr_t start = (sp + sizeof(words[0]) - 1) & ~(sizeof(words[0]) - 1);
   for (std::uintptr_t at = start; at < start + kDeepestBytes;) {
@@ -159,7 +173,7 @@ Standing search_words(const StackQuery& query, std::uintptr_t sp, int nested_sig
       const std::uintptr_t address = at + i * sizeof(word);
       if (word == address && is_thread_descriptor(address, chunk.subspan(i))) return search_descriptor(query, address);
       if (word == query.signal_return && word != 0) {
-        const Standing interrupted = search_interrupted(query, start, address, nested_signals);
+        const Standing interrupted = search_interrupted(query, start, address, stacks);
         if (interrupted.kind != Standing::Outside) return interrupted;
       }
       const CodeRange* range = find_return(query.code, word);
@@ -209,9 +223,15 @@ Standing unwind(const StackQuery& query) noexcept {
 
 }  // namespace
 
+// One after the other, since the stack that this runs on may be a small one.
 Standing search_words(const StackQuery& query, std::uintptr_t sp) noexcept {
-  constexpr int kNestedSignals = 2;
-  return search_words(query, sp, kNestedSignals);
+  Stacks stacks;
+  stacks.add(sp);
+  for (std::size_t i = 0; i < stacks.count; ++i) {
+    const Standing found = search_stack(query, stacks.begins[i], stacks);
+    if (found.kind != Standing::Outside) return found;
+  }
+  return {};
 }
 
 Standing search_this_thread(const StackQuery& query, std::uintptr_t pc, std::uintptr_t sp) noexcept {

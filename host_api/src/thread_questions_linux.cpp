@@ -33,10 +33,14 @@ constexpr auto kPatience = std::chrono::milliseconds(200);
 // The state of one question in its lowest bits, above it the number of the round, so that a late signal fits no word.
 enum State : std::uint64_t { kNone, kAsked, kTaken, kAnswered, kStateMask = 3, kRound = 4 };
 
+// What a search needs of the stack that it runs on, with something to spare.
+constexpr std::size_t kSearchBytes = 3072;
+
 struct Slot {
   // Written by the asker (asked: release, so that the handler sees the query; withdrawn) and by the handler of the
   // asked thread (taken: acquire; answered: release, so that the asker, who acquires, sees the answer).
   std::atomic<std::uint64_t> word = kNone;
+  bool searched = false;  // else the stack had no room for that
   Standing answer;
 };
 
@@ -50,6 +54,13 @@ struct Round {
 };
 constinit Round round_of_questions = {};
 
+// A thread may have given its handlers a stack that is just large enough for its own ones.
+bool has_room(const stack_t& alternate) noexcept {
+  const auto here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::uintptr_t room = here - reinterpret_cast<std::uintptr_t>(alternate.ss_sp);
+  return room >= alternate.ss_size || room >= kSearchBytes;
+}
+
 void answer_question(int, siginfo_t* info, void* context) {
   if (info->si_code != SI_QUEUE || info->si_pid != ::getpid()) return;
   const int saved_errno = errno;
@@ -59,9 +70,13 @@ void answer_question(int, siginfo_t* info, void* context) {
   std::uint64_t asked = (sent / kSlots) * kRound + kAsked;
   const std::uint64_t base = asked - kAsked;
   if (slot.word.compare_exchange_strong(asked, base + kTaken, std::memory_order_acquire, std::memory_order_relaxed)) {
-    const auto& registers = static_cast<const ucontext_t*>(context)->uc_mcontext.gregs;
-    slot.answer = search_this_thread(round.query, static_cast<std::uintptr_t>(registers[REG_RIP]),
-                                     static_cast<std::uintptr_t>(registers[REG_RSP]));
+    const auto* interrupted = static_cast<const ucontext_t*>(context);
+    const auto& registers = interrupted->uc_mcontext.gregs;
+    slot.searched = has_room(interrupted->uc_stack);
+    if (slot.searched) {
+      slot.answer = search_this_thread(round.query, static_cast<std::uintptr_t>(registers[REG_RIP]),
+                                       static_cast<std::uintptr_t>(registers[REG_RSP]));
+    }
     slot.word.store(base + kAnswered, std::memory_order_release);
     ::sem_post(&round.answers);
   }
@@ -76,7 +91,7 @@ class BorrowedSignal {
     struct sigaction ours = {};
     ours.sa_sigaction = &answer_question;
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
-    ::sigfillset(&ours.sa_mask);
+    std::memset(&ours.sa_mask, 0xff, sizeof(ours.sa_mask));  // with that of pthread_cancel, which sigfillset spares
     for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) {
       struct sigaction current;
       if (::sigaction(signal, nullptr, &current) != 0 || !is_default(current)) continue;
@@ -127,6 +142,13 @@ bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
   return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, signal, &info) == 0;
 }
 
+// What the handler calls is bound here: the loader would need 3 KiB of the handler's stack to do it there.
+void bind_answering(sem_t& answers) noexcept {
+  ::sem_init(&answers, 0, 0);
+  ::sem_post(&answers);
+  ::sem_destroy(&answers);
+}
+
 // Waits for one more answer, up to a moment.
 bool wait_for_answer(std::chrono::steady_clock::time_point until) noexcept {
   const auto since_start = until.time_since_epoch();
@@ -172,7 +194,7 @@ class Asking {
     for (std::size_t i = 0; i < questions_.size(); ++i) {
       Slot& slot = round_.slots[i];
       if (slot.word.load(std::memory_order_acquire) == round_.number + kAnswered) {
-        questions_[i].answered = true;
+        questions_[i].answered = slot.searched;
         questions_[i].answer = slot.answer;
       }
       slot.word.store(kNone, std::memory_order_relaxed);
@@ -213,6 +235,7 @@ void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions) {
   prepare_unwinding();
   Round& round = round_of_questions;
   const std::lock_guard lock(round.mutex);
+  bind_answering(round.answers);
   const BorrowedSignal signal;
   round.query = query;
   for (; !questions.empty(); questions = questions.subspan(std::min(kSlots, questions.size()))) {
