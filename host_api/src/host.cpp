@@ -125,8 +125,14 @@ std::vector<std::filesystem::path> Plugin::dependencies(Error& error) const noex
 
 void* Plugin::find(const char* name) const {
   if (state_ == nullptr) throw empty_plugin();
+  if (name == nullptr) {
+    throw Error(BERTH_ERR_INVALID_ARGUMENT, state_->name,
+                detail::display_name(*state_) + ": the symbol's name is NULL");
+  }
   if (void* address = state_->module.symbol(name)) return address;
-  throw Error(BERTH_ERR_NOT_FOUND, state_->name, detail::display_name(*state_) + ": it exports no symbol " + name);
+  throw Error(BERTH_ERR_NOT_FOUND, state_->name,
+              detail::display_name(*state_) + ": it exports no symbol " + name +
+                  " (BERTH_PLUGIN_EXPORT makes a function visible, in C++ by its plain name)");
 }
 
 void* Plugin::find(const char* name, Error& error) const noexcept {

@@ -89,7 +89,7 @@ std::size_t find_argument_offset() noexcept {
 
 Obstacle thread_inside(pid_t thread, const Standing& standing, bool myself) {
   const std::string who =
-      (myself ? "the calling thread, " : "thread ") + std::to_string(thread) + " \"" + thread_name(thread) + "\", ";
+      (myself ? "the calling thread, " : "thread ") + std::to_string(thread) + " \"" + thread_name(thread) + "\" ";
   if (standing.kind == Standing::Inside) {
     return {Cause::ThreadInside, who + "is executing in " + module_at(standing.address)};
   }

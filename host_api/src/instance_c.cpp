@@ -120,7 +120,7 @@ core::Settings to_settings(const berth_instance_options& options) noexcept {
 }
 
 berth_status refuse(core::Line& why, berth_status status, const char* what, std::uint64_t value) noexcept {
-  why << what << " " << value << " is " << berth_status_string(status);
+  why << what << " " << value << ": " << berth_status_string(status);
   return status;
 }
 

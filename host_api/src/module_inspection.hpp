@@ -29,6 +29,10 @@ struct ModuleIdentity {
 // Nothing if there is no such file.
 std::optional<FileIdentity> identify_file(const std::filesystem::path& path) noexcept;
 
+// Why a file cannot be a module, where the system's loader would not say so but fault or wait for ever: it is cut off,
+// or no plain file. Empty: nothing of that kind.
+std::string module_file_defect(const std::filesystem::path& path);
+
 // The module behind the loader's handle. Nothing if it is the program itself, or not among the modules that this
 // interface can see (dlmopen): then nobody could tell when it has left.
 std::optional<ModuleIdentity> identify_module(void* native_handle);

@@ -7,8 +7,11 @@
 #include <link.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -64,6 +67,33 @@ std::optional<FileIdentity> identify_file(const std::filesystem::path& path) noe
   struct stat status;
   if (::stat(path.c_str(), &status) != 0) return std::nullopt;
   return FileIdentity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
+}
+
+std::string module_file_defect(const std::filesystem::path& path) {
+  std::error_code error;
+  if (!std::filesystem::is_regular_file(path, error)) return "it is no plain file";
+  const std::uintmax_t size = std::filesystem::file_size(path, error);
+  if (error) return error.message();
+  std::ifstream file(path, std::ios::binary);
+  ElfW(Ehdr) header{};
+  const auto read = [&](auto& into) -> bool {
+    return static_cast<bool>(file.read(reinterpret_cast<char*>(&into), sizeof(into)));
+  };
+  // What is no module at all, the loader tells.
+  if (!read(header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+      header.e_phentsize != sizeof(ElfW(Phdr))) {
+    return {};
+  }
+  std::uintmax_t needed = 0;
+  for (unsigned i = 0; i < header.e_phnum; ++i) {
+    ElfW(Phdr) segment{};
+    file.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof(segment)));
+    if (!read(segment)) return "it is cut off: " + std::to_string(size) + " bytes, not even all of its headers";
+    if (segment.p_type != PT_LOAD) continue;
+    needed = std::max<std::uintmax_t>(needed, segment.p_offset + segment.p_filesz);
+  }
+  if (needed <= size) return {};
+  return "it is cut off: " + std::to_string(size) + " bytes of " + std::to_string(needed);
 }
 
 std::optional<ModuleIdentity> identify_module(void* native_handle) {

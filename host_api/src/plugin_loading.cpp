@@ -32,7 +32,9 @@ constexpr std::size_t kNameBytes = 63;
 
 void claim_file(PluginState& plugin, const FileIdentity& file) {
   if (!plugin.claim.take(file)) {
-    fail(plugin, BERTH_ERR_BUSY, "the file is a plugin already: being loaded, loaded, or closed and still mapped");
+    fail(plugin, BERTH_ERR_BUSY,
+         "the file is a plugin already: being loaded, loaded, or closed and still mapped; with private_copy it can be "
+         "loaded once more, as a module of its own");
   }
 }
 
@@ -169,6 +171,8 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
     const bool missing = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
     fail(*plugin, missing ? BERTH_ERR_NOT_FOUND : BERTH_ERR_LOAD, error.message());
   }
+  // The system's loader opens whatever it is given, and faults where a file is shorter than its headers say.
+  if (const std::string defect = module_file_defect(path); !defect.empty()) fail(*plugin, BERTH_ERR_LOAD, defect);
   // An absolute path, so that the loader does not search its own folders and a later chdir changes nothing.
   std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);

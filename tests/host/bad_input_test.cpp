@@ -133,3 +133,33 @@ TEST_CASE("an empty Plugin answers, and is nobody's") {
   CHECK(report.outcome == berth::UnloadReport::Outcome::Refused);
   CHECK(report.status == BERTH_ERR_INVALID_ARGUMENT);
 }
+
+TEST_CASE("a file that is cut off is refused, and so is what is no file") {
+  const std::filesystem::path whole = fixture("minimal");
+  const std::filesystem::path part = std::filesystem::path(BERTH_FIXTURES) / "cut_off.so";
+  const auto size = std::filesystem::file_size(whole);
+  berth::Host host;
+  for (const std::uintmax_t length : {std::uintmax_t{70}, size / 3, size / 2}) {
+    CAPTURE(length);
+    std::filesystem::copy_file(whole, part, std::filesystem::copy_options::overwrite_existing);
+    std::filesystem::resize_file(part, length);
+    berth::Error error;
+    CHECK_FALSE(host.load(part, {}, error));
+    CHECK(error.status() == BERTH_ERR_LOAD);
+    CHECK(contains(error.text(), "cut off: " + std::to_string(length) + " bytes"));
+  }
+  std::filesystem::remove(part);
+  berth::Error error;
+  CHECK_FALSE(host.load("/dev/null", {}, error));
+  CHECK(contains(error.text(), "no plain file"));
+}
+
+TEST_CASE("a symbol that is not there, or has no name, is refused with advice") {
+  berth::Host host;
+  const berth::Plugin plugin = host.load(fixture("minimal"));
+  berth::Error error;
+  CHECK(plugin.symbol<void()>("no_such_symbol", error) == nullptr);
+  CHECK(contains(error.text(), "no_such_symbol (BERTH_PLUGIN_EXPORT"));
+  CHECK(plugin.symbol<void()>(nullptr, error) == nullptr);
+  CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
+}

@@ -228,7 +228,8 @@ class Host {
   // Its static constructors have run already: to have them allocate from an instance of the plugin's own, open the
   // module with berth_set_current_instance(instance) around it and give that instance here. It is destroyed with the
   // plugin. On failure module and instance stay the caller's; an instance of the Host's own that berth_attach has seen
-  // is kept as a zombie until the caller has closed the module.
+  // is kept as a zombie until the caller has closed the module. With an instance given, what the options say of an
+  // instance (quota, hardening, handlers and the like) is not looked at: it has what it was created with.
   Plugin adopt(void* native_handle, const LoadOptions& options = {}, berth_instance* instance = nullptr);
   Plugin adopt(void* native_handle, const LoadOptions& options, berth_instance* instance, Error& error) noexcept;
 
