@@ -10,10 +10,12 @@
 
 namespace berth::detail {
 
-// One executable segment of a mapped module.
+// One executable segment of a mapped module. The end comes first: a list of these may take the place of a block that
+// some thread was given as its argument and has freed, and one that began with an address of the plugin would pass for
+// an argument that leads there (stack_search.hpp).
 struct CodeRange {
-  std::uintptr_t begin = 0;
   std::uintptr_t end = 0;
+  std::uintptr_t begin = 0;
   bool readable = true;  // not with execute-only code
 
   bool contains(std::uintptr_t address) const noexcept { return address - begin < end - begin; }

@@ -123,7 +123,7 @@ std::vector<CodeRange> code_of(const ModuleIdentity& module) {
     for (const ElfW(Phdr) & segment : std::span(info.dlpi_phdr, info.dlpi_phnum)) {
       if (segment.p_type != PT_LOAD || (segment.p_flags & PF_X) == 0) continue;
       const std::uintptr_t begin = info.dlpi_addr + segment.p_vaddr;
-      code.push_back({begin, begin + segment.p_memsz, (segment.p_flags & PF_R) != 0});
+      code.push_back({begin + segment.p_memsz, begin, (segment.p_flags & PF_R) != 0});
     }
     return true;
   });

@@ -2,12 +2,14 @@
 // Copyright (c) the Berth authors
 //
 // Threads that a search for who is inside could miss: where the system lists none, those that a plugin starts while it
-// is detached, and those in a library that another plugin had brought in.
+// is detached, and those in a library that another plugin had brought in. And threads that it could take for others.
+#include <pthread.h>
 #include <semaphore.h>
 #include <sys/resource.h>
 
 #include <cstdint>
 #include <cstdlib>
+#include <utility>
 #include <vector>
 
 #include "host_fixtures.hpp"
@@ -152,4 +154,43 @@ TEST_CASE("who is inside a library is inside the last plugin that needs it, whic
   second.symbol<void()>("lingers_join_thread")();
   CHECK(host.unload(std::move(second)).outcome == Outcome::Destroyed);
   CHECK_FALSE(is_mapped("lingers_library"));
+}
+
+TEST_CASE("a thread that has freed its argument is not taken to be about to enter a plugin") {
+  constexpr std::size_t kThreads = 16;
+  constexpr std::size_t kArgumentBytes = 24;
+  Stop started;
+  Stop stop;
+  struct Pool {
+    sem_t* started;
+    sem_t* stop;
+  };
+  static Pool pool;
+  pool = {started.get(), stop.get()};
+  std::vector<std::pair<pthread_t, void*>> threads(kThreads);
+  for (auto& [thread, argument] : threads) {
+    const auto run = [](void*) -> void* {
+      ::sem_post(pool.started);
+      while (::sem_wait(pool.stop) != 0) {
+      }
+      return nullptr;
+    };
+    argument = std::malloc(kArgumentBytes);
+    REQUIRE(::pthread_create(&thread, nullptr, run, argument) == 0);
+    while (::sem_wait(started.get()) != 0) {
+    }
+  }
+  for (const auto& [thread, argument] : threads) std::free(argument);
+  // What the host allocates from now on may lie where the arguments were.
+  berth::Host host;
+  berth::LoadOptions options;
+  options.private_copy = true;
+  berth::Error error;
+  for (int round = 0; round < 20; ++round) {
+    const berth::UnloadReport report = host.unload(host.load(fixture("lingers"), options), error);
+    CAPTURE(round, error.text());
+    CHECK(report.outcome == Outcome::Destroyed);
+  }
+  for (std::size_t i = 0; i < kThreads; ++i) stop.post();
+  for (const auto& [thread, argument] : threads) ::pthread_join(thread, nullptr);
 }
