@@ -15,4 +15,7 @@ namespace berth::detail {
 // [any thread]
 Obstacle find_inside(std::span<const CodeRange> code, bool threads);
 
+// Whether the calling thread is. [any thread]
+bool is_caller_inside(std::span<const CodeRange> code) noexcept;
+
 }  // namespace berth::detail

@@ -196,4 +196,9 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
   return {};
 }
 
+bool is_caller_inside(std::span<const CodeRange> code) noexcept {
+  prepare_unwinding();
+  return search_this_thread(StackQuery{code}).kind != Standing::Outside;
+}
+
 }  // namespace berth::detail

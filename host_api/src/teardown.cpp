@@ -136,7 +136,8 @@ void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
 void stop(const PluginState& plugin) noexcept {
   if (!plugin.attached) return;
   void* function = plugin.module.own_symbol("berth_stop");
-  if (function == nullptr) return;
+  // Who unloads from a callback is refused: berth_stop could wait for what this thread was about to do.
+  if (function == nullptr || is_caller_inside(plugin.code)) return;
   const std::string error = call_to_end(reinterpret_cast<void (*)()>(function));
   if (error.empty()) return;
   try {

@@ -2,7 +2,9 @@
 // Copyright (c) the Berth authors
 //
 // berth_stop: a plugin ends threads of its own before the host looks who is inside.
+#include <semaphore>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "host_fixtures.hpp"
@@ -62,9 +64,27 @@ TEST_CASE("while somebody holds it or is inside it is not unloaded, and can be u
     auto* const here = static_cast<Inside*>(context);
     here->host.unload(std::move(here->plugin), here->error);
   };
-  // This thread is inside while it unloads: the plugin was stopped, and starts again when it is used.
+  // This thread is inside while it unloads: to stop the plugin then could wait for this very thread.
   use(unload, &inside);
   CHECK(error.why() == berth::Cause::ThreadInside);
+  CHECK(use(nullptr, nullptr) == 0);
+  // Another one is inside: the plugin was stopped, and starts again when it is used.
+  std::binary_semaphore entered(0);
+  std::binary_semaphore leave(0);
+  std::pair gates(&entered, &leave);
+  std::thread user([&] {
+    const auto stay = [](void* context) {
+      const auto* const both = static_cast<decltype(gates)*>(context);
+      both->first->release();
+      both->second->acquire();
+    };
+    use(stay, &gates);
+  });
+  entered.acquire();
+  host.unload(std::move(plugin), error);
+  CHECK(error.why() == berth::Cause::ThreadInside);
+  leave.release();
+  user.join();
   CHECK(use(nullptr, nullptr) == 1);
   // It throws now, which is told.
   CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);

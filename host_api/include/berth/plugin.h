@@ -45,7 +45,8 @@ BERTH_PLUGIN_EXPORT int berth_attach(berth_allocator* allocator);
 
 /* Optional. Called when an unload begins, before the host looks whether a thread or a signal handler is inside: end and
  * join here the threads that you started, put signal handlers back. No import and no lease holds the plugin then, but
- * the unload can still be refused, and the plugin be called again; so it may be called several times. [plugin] */
+ * the unload can still be refused, and the plugin be called again; so it may be called several times. Not called if the
+ * thread that unloads is itself inside, which is refused anyway. [plugin] */
 BERTH_PLUGIN_EXPORT void berth_stop(void);
 
 /* Optional. Called once before the module is unloaded, when no other thread is inside. [plugin] */
