@@ -167,6 +167,7 @@ bool seal(const Reservation& span, const Map& map) noexcept {
   char* const low = page_address(map.bytes >> pal::kPageShift);
   char* const high = page_address(pages_for(map.bytes + static_cast<std::size_t>(map.count)));
   char* const end = span.base + span.bytes;
+  pal::unlock_from_memory(span.base, span.bytes);
   return pal::decommit(span.base, static_cast<std::size_t>(low - span.base)) &&
          pal::decommit(high, static_cast<std::size_t>(end - high)) &&
          pal::protect(span.base, span.bytes, pal::Protection::None) &&

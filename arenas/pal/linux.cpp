@@ -151,6 +151,11 @@ bool lock_in_memory(void* base, std::size_t bytes) noexcept {
   return mlock(base, bytes) == 0;
 }
 
+void unlock_from_memory(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  munlock(base, bytes);
+}
+
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   madvise(base, bytes, MADV_NOHUGEPAGE);  // refused only where there are no huge pages

@@ -57,6 +57,9 @@ bool populate(void* base, std::size_t bytes) noexcept;
 // allow it (on Linux: RLIMIT_MEMLOCK).
 bool lock_in_memory(void* base, std::size_t bytes) noexcept;
 
+// Ends that before they are released, so that they count against no limit of locked memory.
+void unlock_from_memory(void* base, std::size_t bytes) noexcept;
+
 // Pages of 2 MiB, which the system may give where one lies wholly in accessible memory.
 inline constexpr std::uint64_t kHugePages = 512;  // in pages
 

@@ -372,3 +372,26 @@ TEST_CASE("real-time threads and others free each other's blocks") {
   CHECK(statistics(berth.get()).live_blocks == 0);
   CHECK(live_blocks_seen(berth.get()) == 0);
 }
+
+TEST_CASE("a budget in quarantine is locked no more") {
+  const auto locked = [] {
+    unsigned long kibibytes = 0;
+    std::array<char, 256> line;
+    std::FILE* status = std::fopen("/proc/self/status", "r");
+    REQUIRE(status != nullptr);
+    while (std::fgets(line.data(), static_cast<int>(line.size()), status) != nullptr &&
+           std::sscanf(line.data(), "VmLck: %lu", &kibibytes) != 1) {
+    }
+    std::fclose(status);
+    return kibibytes;
+  };
+  const unsigned long before = locked();
+  REQUIRE(berth_set_quarantine(4) == BERTH_OK);
+  const berth_instance_options wanted = realtime_options(65536, 1);
+  berth_instance* instance = nullptr;
+  REQUIRE(berth_instance_create(&wanted, &instance) == BERTH_OK);
+  if (locked() == before) WARN("the system locks no pages: nothing to see");
+  CHECK(berth_instance_destroy(instance, nullptr) == BERTH_OK);
+  CHECK(locked() == before);
+  CHECK(berth_set_quarantine(0) == BERTH_OK);
+}
