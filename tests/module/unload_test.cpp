@@ -39,11 +39,11 @@ const bool steady_heap = [] {
          ::mallopt(M_MMAP_THRESHOLD, 64 << 20) == 1;
 }();
 
-// Runs a variant, a tenth first for everyone else's tables, and compares the process before and after.
+// Runs a variant, some cycles of it first for everyone else's tables, and compares the process before and after.
 template <typename Run>
-void leaves_no_trace(Run run) {
+void leaves_no_trace(Run run, std::size_t cycles_first = cycles() / 10) {
   REQUIRE(steady_heap);
-  REQUIRE(run(std::max<std::size_t>(cycles() / 10, 70)));
+  REQUIRE(run(std::max<std::size_t>(cycles_first, 70)));
   ProcessView::now();
   const ProcessView before = ProcessView::now();
   REQUIRE(run(cycles()));
@@ -224,7 +224,7 @@ TEST_CASE("modules that overlap: the oldest leaves when a new one comes", "[modu
   for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
     CAPTURE(path);
     const Copies copies(path, 9);
-    leaves_no_trace([&](std::size_t count) {
+    const auto roll = [&](std::size_t count) {
       bool fine = true;
       std::deque<std::unique_ptr<Module>> loaded;
       for (std::size_t i = 0; i < count && fine; ++i) {
@@ -237,7 +237,10 @@ TEST_CASE("modules that overlap: the oldest leaves when a new one comes", "[modu
       }
       for (const auto& module : loaded) fine = module->unload() && fine;
       return fine;
-    });
+    };
+    // The C library's list of what static objects have registered grows for as long as modules overlap, with or without
+    // Berth, and is used again when none is left: once it is as long as it gets, all is to be as it was.
+    leaves_no_trace(roll, cycles());
   }
 }
 
