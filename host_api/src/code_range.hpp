@@ -4,7 +4,6 @@
 // Where a plugin's code lies: what a thread's stack, a signal's disposition or a fault address is compared with.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <span>
 
@@ -21,10 +20,14 @@ struct CodeRange {
   bool contains(std::uintptr_t address) const noexcept { return address - begin < end - begin; }
 };
 
-inline const CodeRange* find_range(std::span<const CodeRange> code, std::uintptr_t address) noexcept {
-  const auto found =
-      std::find_if(code.begin(), code.end(), [address](const CodeRange& range) { return range.contains(address); });
-  return found != code.end() ? &*found : nullptr;
+// Inlined even where the compiler would share one copy of it: signal handlers must not get one that a sanitizer
+// instruments.
+[[gnu::always_inline]] inline const CodeRange* find_range(std::span<const CodeRange> code,
+                                                          std::uintptr_t address) noexcept {
+  for (const CodeRange& range : code) {
+    if (range.contains(address)) return &range;
+  }
+  return nullptr;
 }
 
 }  // namespace berth::detail

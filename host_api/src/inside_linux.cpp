@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "inside.hpp"
+#include "kernel_action_linux.hpp"
 #include "stack_search.hpp"
 #include "task_files.hpp"
 #include "thread_questions.hpp"
@@ -47,19 +48,6 @@ std::string signal_name(int signal) {
   return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
-// Where a signal's handler returns to. The system is asked itself: a library that stands between (a sanitizer's) shows
-// the program's handler, but not what the system calls.
-std::optional<std::uintptr_t> signal_return(int signal) {
-  struct KernelAction {  // of rt_sigaction(2) on x86-64
-    std::uintptr_t handler;
-    unsigned long flags;
-    std::uintptr_t restorer;
-    std::uint64_t mask;
-  } action = {};
-  if (::syscall(SYS_rt_sigaction, signal, nullptr, &action, sizeof(action.mask)) != 0) return std::nullopt;
-  return action.restorer;
-}
-
 // Looks at the handler of every signal, and finds where handlers return to on the way.
 Obstacle find_signal_handler(StackQuery& query) {
   for (int signal = 1; signal <= SIGRTMAX; ++signal) {
@@ -72,7 +60,8 @@ Obstacle find_signal_handler(StackQuery& query) {
     if (find_range(query.code, handler) != nullptr) {
       return {Cause::SignalHandler, "the handler of " + signal_name(signal) + " is in " + module_at(handler)};
     }
-    query.signal_return = signal_return(signal).value_or(query.signal_return);
+    KernelAction kernel = {};
+    if (read_kernel_action(signal, kernel)) query.signal_return = reinterpret_cast<std::uintptr_t>(kernel.restorer);
   }
   return {};
 }

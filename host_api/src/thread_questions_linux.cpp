@@ -4,7 +4,11 @@
 // thread_questions.hpp with a real-time signal that nobody uses. A signal may arrive late: after its question was
 // withdrawn, or not at all. So questions lie in slots that are never freed, and a handler touches nothing else before
 // it has taken its question by a compare-and-swap on the slot's word.
-#include <semaphore.h>
+//
+// ThreadSanitizer puts a program's handlers off until the thread calls the C library next, which one that sleeps may
+// never do. So the handler is put in past it, and must not enter its run-time: this file and the search are compiled
+// without it (CMakeLists.txt), and the handler calls nothing that it intercepts.
+#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -20,6 +24,7 @@
 #include <ctime>
 #include <mutex>
 
+#include "kernel_action_linux.hpp"
 #include "task_files.hpp"
 #include "thread_questions.hpp"
 
@@ -50,9 +55,15 @@ struct Round {
   std::uint64_t number = 0;  // a multiple of kRound; under the mutex
   StackQuery query;
   std::array<Slot, kSlots> slots;
-  sem_t answers;
+  // A futex: how many questions of the round are answered. Reset by the asker; added to by handlers after their slot's
+  // word (release), so that whoever reads it (acquire) reads what they wrote.
+  std::atomic<std::uint32_t> answers = 0;
 };
 constinit Round round_of_questions = {};
+
+long futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value, const timespec* deadline) noexcept {
+  return ::syscall(SYS_futex, &word, operation | FUTEX_PRIVATE_FLAG, value, deadline, nullptr, FUTEX_BITSET_MATCH_ANY);
+}
 
 // A thread may have given its handlers a stack that is just large enough for its own ones.
 bool has_room(const stack_t& alternate) noexcept {
@@ -78,7 +89,8 @@ void answer_question(int, siginfo_t* info, void* context) {
                                        static_cast<std::uintptr_t>(registers[REG_RSP]));
     }
     slot.word.store(base + kAnswered, std::memory_order_release);
-    ::sem_post(&round.answers);
+    round.answers.fetch_add(1, std::memory_order_release);
+    futex(round.answers, FUTEX_WAKE, 1, nullptr);
   }
   errno = saved_errno;
 }
@@ -98,6 +110,7 @@ class BorrowedSignal {
       if (::sigaction(signal, &ours, &current) != 0) continue;
       if (is_default(current)) {
         number_ = signal;
+        put_in_directly();
         break;
       }
       ::sigaction(signal, &current, nullptr);
@@ -125,6 +138,14 @@ class BorrowedSignal {
   int number() const noexcept { return number_; }
 
  private:
+  // What the system calls is then our handler, not that of a library that stands between.
+  void put_in_directly() const noexcept {
+    KernelAction action = {};
+    if (!read_kernel_action(number_, action) || action.handler == &answer_question) return;
+    action.handler = &answer_question;
+    write_kernel_action(number_, action);
+  }
+
   static bool is_default(const struct sigaction& action) noexcept {
     return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
   }
@@ -143,24 +164,7 @@ bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
 }
 
 // What the handler calls is bound here: the loader would need 3 KiB of the handler's stack to do it there.
-void bind_answering(sem_t& answers) noexcept {
-  ::sem_init(&answers, 0, 0);
-  ::sem_post(&answers);
-  ::sem_destroy(&answers);
-}
-
-// Waits for one more answer, up to a moment.
-bool wait_for_answer(std::chrono::steady_clock::time_point until) noexcept {
-  const auto since_start = until.time_since_epoch();
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_start);
-  timespec deadline = {};
-  deadline.tv_sec = seconds.count();
-  deadline.tv_nsec = std::chrono::nanoseconds(since_start - seconds).count();
-  while (::sem_clockwait(&round_of_questions.answers, CLOCK_MONOTONIC, &deadline) != 0) {
-    if (errno != EINTR) return false;
-  }
-  return true;
-}
+void bind_answering(Round& round) noexcept { futex(round.answers, FUTEX_WAKE, 1, nullptr); }
 
 // The questions of one round, at most kSlots.
 class Asking {
@@ -202,6 +206,20 @@ class Asking {
   }
 
  private:
+  // Waits for one more answer, up to a moment.
+  bool wait_for_answer(std::chrono::steady_clock::time_point until) noexcept {
+    const auto since_start = until.time_since_epoch();
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(since_start);
+    timespec deadline = {};
+    deadline.tv_sec = seconds.count();
+    deadline.tv_nsec = std::chrono::nanoseconds(since_start - seconds).count();
+    while (round_.answers.load(std::memory_order_acquire) == seen_answers_) {
+      if (futex(round_.answers, FUTEX_WAIT_BITSET, seen_answers_, &deadline) != 0 && errno == ETIMEDOUT) return false;
+    }
+    ++seen_answers_;
+    return true;
+  }
+
   State state(std::size_t i) const noexcept {
     return static_cast<State>(round_.slots[i].word.load(std::memory_order_relaxed) & kStateMask);
   }
@@ -227,6 +245,7 @@ class Asking {
   Round& round_;
   std::span<ThreadQuestion> questions_;
   std::size_t open_ = 0;
+  std::uint32_t seen_answers_ = 0;
 };
 
 }  // namespace
@@ -235,16 +254,15 @@ void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions) {
   prepare_unwinding();
   Round& round = round_of_questions;
   const std::lock_guard lock(round.mutex);
-  bind_answering(round.answers);
+  bind_answering(round);
   const BorrowedSignal signal;
   round.query = query;
   for (; !questions.empty(); questions = questions.subspan(std::min(kSlots, questions.size()))) {
     round.number += kRound;
-    ::sem_init(&round.answers, 0, 0);
+    round.answers.store(0, std::memory_order_relaxed);
     Asking asking(round, questions.first(std::min(kSlots, questions.size())), signal.number());
     asking.wait();
     asking.collect();
-    ::sem_destroy(&round.answers);
   }
 }
 

@@ -15,7 +15,7 @@
 #include "support/process_view.hpp"
 
 using namespace fixtures;
-using berth::test::ProcessView;
+using berth::tests::ProcessView;
 
 namespace {
 

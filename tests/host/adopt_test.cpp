@@ -7,7 +7,7 @@
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 
 TEST_CASE("an adopted module is closed and its instance destroyed by unload") {

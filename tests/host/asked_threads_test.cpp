@@ -22,15 +22,11 @@
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 using Descend = int(int);
 
 TEST_CASE("a thread with a small stack for its handlers loses nothing below it") {
-  if (kSanitized) {
-    WARN("a sanitizer delivers signals late, and by a handler of its own: not tested");
-    return;
-  }
   berth::Host host;
   berth::Plugin plugin = host.load(fixture("lingers"));
   auto* descend = plugin.symbol<Descend>("lingers_descend");

@@ -8,7 +8,7 @@
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 
 namespace {
 

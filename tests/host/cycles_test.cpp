@@ -6,7 +6,7 @@
 #include "support/catch.hpp"
 #include "support/process_view.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 
 namespace {

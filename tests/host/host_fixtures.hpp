@@ -10,35 +10,9 @@
 #include <string>
 
 #include "berth/host.hpp"
+#include "support/sanitizers.hpp"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define BERTH_TEST_SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BERTH_TEST_SANITIZED true
-#endif
-#endif
-#if !defined(BERTH_TEST_SANITIZED)
-#define BERTH_TEST_SANITIZED false
-#endif
-
-#if defined(__SANITIZE_THREAD__)
-#define BERTH_TEST_THREAD_SANITIZER true
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define BERTH_TEST_THREAD_SANITIZER true
-#endif
-#endif
-#if !defined(BERTH_TEST_THREAD_SANITIZER)
-#define BERTH_TEST_THREAD_SANITIZER false
-#endif
-
-namespace berth::test {
-
-inline constexpr bool kSanitized = BERTH_TEST_SANITIZED;
-// It keeps a signal from its thread until that calls into its runtime, which one that sleeps or computes does not. A
-// thread of which the stack alone cannot tell then counts as inside: too cautious, never too bold.
-inline constexpr bool kThreadSanitizer = BERTH_TEST_THREAD_SANITIZER;
+namespace berth::tests {
 
 inline std::filesystem::path fixture(const std::string& name) {
   return std::filesystem::path(BERTH_FIXTURES) / (name + ".so");
@@ -71,4 +45,4 @@ inline berth_instance_statistics statistics_of(berth_instance* instance) {
   return statistics;
 }
 
-}  // namespace berth::test
+}  // namespace berth::tests

@@ -22,7 +22,7 @@
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using namespace std::chrono_literals;
 using Outcome = berth::UnloadReport::Outcome;
 
@@ -64,14 +64,6 @@ class Worker {
   std::thread thread_;  // last: it uses the others
 };
 
-// Whether threads answer when they are asked (host_fixtures.hpp).
-constexpr bool kAnswers = !kThreadSanitizer;
-
-bool skipped_without_answers() {
-  if (!kAnswers) WARN("ThreadSanitizer delivers signals late, so that no thread answers in time: not tested");
-  return !kAnswers;
-}
-
 using Callback = void (*)(void*);
 using CallFunction = int(Callback, void*);
 
@@ -104,8 +96,7 @@ TEST_CASE("a thread that sleeps inside is named, and can leave") {
   auto* call = plugin.symbol<CallFunction>("lingers_call");
   Worker worker([&](Worker& self) { call(&Worker::arrive_and_stay, &self); });
   check_refused(host, plugin, berth::Cause::ThreadInside,
-                {"\"the worker\"", worker.id(), kAnswers ? "is executing in lingers.so" : "executing in lingers.so",
-                 "lingers ("});
+                {"\"the worker\"", worker.id(), "is executing in lingers.so", "lingers ("});
   worker.leave();
   CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
   CHECK_FALSE(is_mapped("lingers"));
@@ -245,7 +236,6 @@ __attribute__((noinline, no_sanitize("address"))) std::size_t stay_on_stale_word
 #pragma GCC diagnostic ignored "-Wuninitialized"
 
 TEST_CASE("return addresses that are left on a stack do not count") {
-  if (skipped_without_answers()) return;
   berth::Host host;
   berth::Plugin plugin = host.load(fixture("lingers"));
   auto* descend = plugin.symbol<int(int)>("lingers_descend");
@@ -364,7 +354,6 @@ TEST_CASE("a signal's handler inside the plugin is named") {
 }
 
 TEST_CASE("threads are asked without a trace") {
-  if (skipped_without_answers()) return;
   berth::Host host;
   const int taken = SIGRTMAX - 1;
   std::signal(taken, SIG_IGN);

@@ -11,7 +11,7 @@
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 
 namespace {

@@ -13,7 +13,7 @@
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 
 namespace {

@@ -18,7 +18,7 @@
 #include "support/in_child.hpp"
 #include "support/process_view.hpp"
 
-using namespace berth::test;
+using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 namespace fs = std::filesystem;
 

@@ -18,9 +18,9 @@
 #include "support/process_view.hpp"
 
 using namespace fixtures;
-using berth::test::Ending;
-using berth::test::in_child;
-using berth::test::ProcessView;
+using berth::tests::Ending;
+using berth::tests::in_child;
+using berth::tests::ProcessView;
 
 namespace {
 

@@ -19,8 +19,8 @@
 #include "support/in_child.hpp"
 
 using namespace fixtures;
-using berth::test::Ending;
-using berth::test::in_child;
+using berth::tests::Ending;
+using berth::tests::in_child;
 
 namespace {
 

@@ -207,7 +207,7 @@ TEST_CASE("within its budget a real-time thread makes no system call and takes n
   const std::uint64_t seed = berth::tests::seed();
   const std::uint32_t hardening = GENERATE(std::uint32_t{BERTH_HARDENING_FAST}, std::uint32_t{BERTH_HARDENING_CHECKED});
   CAPTURE(hardening);
-  const berth::test::Ending ending = berth::test::in_child([seed, hardening] {
+  const berth::tests::Ending ending = berth::tests::in_child([seed, hardening] {
     Berth berth(realtime_options(8 * kMiB, 1, hardening));
     if (berth.status() != BERTH_OK) _exit(5);
     const berth_status prepared = berth_thread_prepare(berth.get());

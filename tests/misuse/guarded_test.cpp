@@ -18,9 +18,9 @@
 #include "support/process_view.hpp"
 
 using namespace fixtures;
-using berth::test::Ending;
-using berth::test::in_child;
-using berth::test::ProcessView;
+using berth::tests::Ending;
+using berth::tests::in_child;
+using berth::tests::ProcessView;
 
 namespace {
 
@@ -181,7 +181,7 @@ TEST_CASE("what cannot be guarded is counted, and all goes back", "[guarded]") {
     CHECK(guard_statistics(other.get()).guarded_allocations == 100);
   }
   CHECK(same(process, process_statistics()));
-  CHECK(ProcessView::now().map_entries <= before.map_entries);
+  if (!kSanitized) CHECK(ProcessView::now().map_entries <= before.map_entries);  // their runtimes map as they like
   Berth again(guarded(1));
   for (int i = 0; i < 1000; ++i) REQUIRE(berth_malloc(again.handle(), 100) != nullptr);
   CHECK(guard_statistics(again.get()).guarded_allocations == 1000);

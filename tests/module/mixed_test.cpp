@@ -147,7 +147,7 @@ void stall() {
 bool waits(pid_t thread) {
   bool waiting = false;
   const std::string path = "/proc/self/task/" + std::to_string(thread) + "/syscall";
-  berth::test::detail::read_file(path.c_str(), [&](std::string_view text) {
+  berth::tests::detail::read_file(path.c_str(), [&](std::string_view text) {
     waiting = text.substr(0, text.find(' ')) == std::to_string(SYS_futex);
   });
   return waiting;
@@ -158,7 +158,7 @@ bool waits(pid_t thread) {
 TEST_CASE("a module leaves while one thread forks and another waits to", "[module][mixed][fork]") {
   // The first holds every lock of the module's library and never gives them back: the loader removes its handlers. The
   // second executes one of them.
-  if (!berth::test::detail::read_file("/proc/self/syscall", [](std::string_view) {})) return;
+  if (!berth::tests::detail::read_file("/proc/self/syscall", [](std::string_view) {})) return;
   static const int registered = ::pthread_atfork(stall, nullptr, nullptr);
   REQUIRE(registered == 0);
   for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {

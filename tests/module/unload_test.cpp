@@ -23,7 +23,7 @@
 #include "support/seed.hpp"
 
 using namespace embedded;
-using berth::test::ProcessView;
+using berth::tests::ProcessView;
 using fixtures::kSanitized;
 
 namespace {

@@ -15,7 +15,7 @@
 
 #include "support/catch.hpp"
 
-namespace berth::test {
+namespace berth::tests {
 
 // How a child ended, and what it wrote to standard error.
 struct Ending {
@@ -50,4 +50,4 @@ Ending in_child(Act act) {
   return ending;
 }
 
-}  // namespace berth::test
+}  // namespace berth::tests

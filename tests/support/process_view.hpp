@@ -19,7 +19,7 @@
 #include <ostream>
 #include <string_view>
 
-namespace berth::test {
+namespace berth::tests {
 
 struct ProcessView {
   std::size_t address_space_bytes = 0;
@@ -125,4 +125,4 @@ inline std::ostream& operator<<(std::ostream& out, const ProcessView& view) {
              << ", pthread keys " << view.pthread_keys;
 }
 
-}  // namespace berth::test
+}  // namespace berth::tests

@@ -12,7 +12,7 @@
 
 #include "support/catch.hpp"
 
-using berth::test::ProcessView;
+using berth::tests::ProcessView;
 
 TEST_CASE("looking changes nothing") {
   ProcessView::now();

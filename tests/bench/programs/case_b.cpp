@@ -10,7 +10,7 @@
 namespace bench {
 namespace {
 
-using berth::test::ProcessView;
+using berth::tests::ProcessView;
 
 constexpr double kMiB = 1 << 20;
 

@@ -12,7 +12,7 @@
 namespace bench {
 namespace {
 
-using berth::test::ProcessView;
+using berth::tests::ProcessView;
 
 constexpr std::size_t kBlocks = 10000;
 constexpr std::size_t kWarmUp = 10;

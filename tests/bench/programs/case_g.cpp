@@ -15,7 +15,7 @@
 namespace bench {
 namespace {
 
-using berth::test::ProcessView;
+using berth::tests::ProcessView;
 
 constexpr std::size_t kMost = 20000;
 
