@@ -16,11 +16,14 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 /* What follows is the mutex's. */
 static pthread_t thread;
 static bool is_running; /* there is a thread to be joined */
+static bool is_inside;  /* and it has come so far as to execute in this module */
 static bool is_wanted;  /* and it is to go on */
 
 static void* stay(void* unused) {
   void* block = berth_malloc(handle, 1000);
   pthread_mutex_lock(&mutex);
+  is_inside = true;
+  pthread_cond_broadcast(&changed);
   while (is_wanted) pthread_cond_wait(&changed, &mutex);
   pthread_mutex_unlock(&mutex);
   berth_free(handle, block);
@@ -40,6 +43,7 @@ int work(const work_request* request, work_result* result) {
     is_wanted = true;
     failure = pthread_create(&thread, NULL, stay, NULL);
     is_running = failure == 0;
+    while (is_running && !is_inside) pthread_cond_wait(&changed, &mutex);
     result->units = is_running ? 1 : 0;
   }
   pthread_mutex_unlock(&mutex);
@@ -59,5 +63,6 @@ void stop(void) {
   pthread_join(thread, NULL);
   pthread_mutex_lock(&mutex);
   is_running = false;
+  is_inside = false;
   pthread_mutex_unlock(&mutex);
 }

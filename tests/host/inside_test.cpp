@@ -136,7 +136,8 @@ TEST_CASE("a thread that has just been started is inside, whether it has run yet
   }
   constexpr int kRounds = 200;
   berth::Host host;
-  for (const auto& [start, joins] : {std::pair("lingers_start_thread", true), {"lingers_start_cxx_thread", false}}) {
+  for (const auto& [start, joins] :
+       {std::pair("lingers_just_start_thread", true), {"lingers_start_cxx_thread", false}}) {
     for (int round = 0; round < kRounds; ++round) {
       CAPTURE(start, round);
       berth::Plugin plugin = host.load(fixture("lingers"));
