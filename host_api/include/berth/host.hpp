@@ -10,8 +10,10 @@
 //   process.reset();
 //   berth::UnloadReport report = host.unload(std::move(plugin));
 //
-// Every function may be called from any thread. Only this header throws, and only berth::Error; each throwing function
-// has a noexcept twin that takes an Error&. From inside the same plugin's attach or detach they answer BERTH_ERR_BUSY.
+// Every function may be called from any thread; one Plugin, Import or Lease object is used by one thread at a time, as
+// any object that can be moved from. Only this header throws, and only berth::Error (a call of an Import lets through
+// what the plugin throws; such an object must not outlive the plugin); each throwing function has a noexcept twin that
+// takes an Error&. From inside the same plugin's attach or detach they answer BERTH_ERR_BUSY.
 #pragma once
 
 #include <chrono>
