@@ -101,7 +101,7 @@ TEST_CASE("the quarantine keeps the last spans reserved and without access", "[d
   CHECK(now.reservations == before.reservations + 3);
   CHECK(now.reserved_bytes == before.reserved_bytes + spans[2] + spans[3] + spans[4]);
   CHECK(now.committed_bytes == before.committed_bytes);
-  for (int number = 0; number < 5; ++number) {
+  for (std::size_t number = 0; number < 5; ++number) {
     CAPTURE(number, description(blocks[number]));
     CHECK_FALSE(readable(blocks[number]));
     CHECK(contains(description(blocks[number]), number < 2 ? "memory of plugin" : "a block of 64 bytes of plugin"));

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 #include "measure.hpp"
@@ -47,7 +48,7 @@ struct Footprint {
 };
 
 void fill(Access& access) {
-  for (const std::size_t size : {16, 24, 32, 48, 64, 96, 128, 160, 192, 256}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{16, 24, 32, 48, 64, 96, 128, 160, 192, 256}) {
     auto* const block = static_cast<volatile char*>(access.allocate(size));
     require(block != nullptr, "no memory for small blocks");
     *block = 1;
