@@ -38,6 +38,7 @@ void report(const pal::Fault& fault) {
   describe(fault.address, line.text());
   if (fault.kind != pal::FaultKind::Execution && fault.code != nullptr) {
     line << "; by the instruction at " << fault.code;
+    name_module(fault.code, line.text(), ", ");
     departed::describe(fault.code, line.text(), ", ");
   }
   line << "\n";

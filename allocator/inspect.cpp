@@ -4,6 +4,7 @@
 
 #include "allocator/departed.hpp"
 #include "allocator/registry.hpp"
+#include "arenas/pal/pal.hpp"
 
 namespace berth::core {
 
@@ -77,6 +78,7 @@ void describe(const void* address, Text& text) noexcept {
   text << address << ": ";
   if (pin.instance() == nullptr) {
     text << "not an address of any live instance";
+    name_module(address, text, "; it is in ");
     departed::describe(address, text, "; it was ");
     return;
   }
@@ -96,6 +98,13 @@ void describe(const void* address, Text& text) noexcept {
   char name[registry::kNameBytes];
   registry::copy_name(owner.handle, name);
   text << "\"" << name << "\"";
+}
+
+void name_module(const void* address, Text& text, const char* prefix) noexcept {
+  pal::ModulePlace place;
+  if (!pal::find_module(address, place)) return;
+  text << prefix << (place.file[0] != '\0' ? place.file : "the program") << "+"
+       << reinterpret_cast<const void*>(place.offset);
 }
 
 }  // namespace berth::core

@@ -36,4 +36,7 @@ Place inspect(Instance& instance, const void* address) noexcept;
 // "block of 64 bytes at 0x... of "reverb"", for any address. [signal-safe]
 void describe(const void* address, Text& text) noexcept;
 
+// Adds, behind `prefix`, "reverb.so+0x1a2b" for an address in a loaded module; nothing for any other. [signal-safe]
+void name_module(const void* address, Text& text, const char* prefix) noexcept;
+
 }  // namespace berth::core

@@ -20,7 +20,7 @@ const char* phrase(MisuseKind kind) noexcept {
     case MisuseKind::UnknownFree: return "is no block of any plugin";
     case MisuseKind::InteriorFree: return "is not the start of a block";
     case MisuseKind::SizeMismatch: return "was not allocated with this size";
-    case MisuseKind::Corruption: return "was written to after it was freed";
+    case MisuseKind::Corruption: return "was written to while it was free";
   }
   return "is not valid";
 }
@@ -47,8 +47,12 @@ void report(MisuseKind kind, const char* says, Instance& called, const void* add
     line << " (block of " << std::uint64_t{place.block_bytes} << " bytes at " << static_cast<const void*>(place.block)
          << ")";
   }
-  if (owner.handle == InstanceHandle::None) departed::describe(address, line.text(), "; it was ");
+  if (owner.handle == InstanceHandle::None) {
+    name_module(address, line.text(), "; it is in ");
+    departed::describe(address, line.text(), "; it was ");
+  }
   line << "; called from " << call.caller;
+  name_module(call.caller, line.text(), ", ");
 
   if (called.handlers.tell_misuse == nullptr) {
     log::write(line.c_str());

@@ -4,7 +4,9 @@
 // The platform layer on Linux.
 #if defined(__linux__)
 
+#include <dlfcn.h>
 #include <fcntl.h>
+#include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -208,6 +210,20 @@ bool read_memory(const void* address, void* out, std::size_t bytes) noexcept {
   const iovec from{const_cast<void*>(address), bytes};
   // By this thread's number: the process's is its first thread's, which may have ended, and has no memory then.
   return process_vm_readv(gettid(), &to, 1, &from, 1, 0) == static_cast<ssize_t>(bytes);
+}
+
+bool find_module([[maybe_unused]] const void* address, [[maybe_unused]] ModulePlace& place) noexcept {
+#if __GLIBC_PREREQ(2, 35)
+  dl_find_object found;
+  if (_dl_find_object(const_cast<void*>(address), &found) != 0) return false;
+  const char* const path = found.dlfo_link_map->l_name;
+  const char* const slash = strrchr(path, '/');
+  place = {slash != nullptr ? slash + 1 : path,
+           reinterpret_cast<std::uintptr_t>(address) - found.dlfo_link_map->l_addr};
+  return true;
+#else
+  return false;
+#endif
 }
 
 std::uint64_t random_seed() noexcept {

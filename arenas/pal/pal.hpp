@@ -92,6 +92,16 @@ std::uint64_t monotonic_nanoseconds() noexcept;
 // system does not allow to ask. [signal-safe]
 bool read_memory(const void* address, void* out, std::size_t bytes) noexcept;
 
+// A place in a loaded module.
+struct ModulePlace {
+  const char* file;       // without its folder; empty for the program itself
+  std::uintptr_t offset;  // as addr2line takes it
+};
+
+// Where an address lies, if in a module. Takes no lock. False: in none, or the C library cannot tell without a lock
+// (glibc before 2.35). [signal-safe]
+bool find_module(const void* address, ModulePlace& place) noexcept;
+
 // Bytes that an outsider cannot guess; different in each process.
 std::uint64_t random_seed() noexcept;
 

@@ -138,6 +138,7 @@ TEST_CASE("deleting another plugin's block is a foreign free that names both") {
   CHECK(misuses.seen[0].owner == owner.instance());
   CHECK(contains(misuses.messages[0], "owner"));
   CHECK(contains(misuses.messages[0], "offender"));
+  CHECK(contains(misuses.messages[0], ", " + compiled()[1] + ".so+0x"));
   owner.symbol<void(void*)>("delete_bytes")(block);  // it was left alone
   CHECK(misuses.seen.size() == 1);
 }

@@ -3,6 +3,7 @@
 //
 // Use after unload: what berth_describe, a misuse report and the fault handler say of instances that are gone, and
 // what the quarantine keeps of them.
+#include <dlfcn.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 
@@ -79,7 +80,19 @@ TEST_CASE("a destroyed instance is remembered by name", "[departed]") {
 TEST_CASE("an address that was never anybody's is described as such", "[departed]") {
   int local = 0;
   CHECK_FALSE(contains(description(&local), "destroyed"));
+  CHECK_FALSE(contains(description(&local), "; it is in "));
   CHECK_FALSE(contains(description(nullptr), "destroyed"));
+}
+
+TEST_CASE("an address in a module is described by the module and the offset", "[departed]") {
+  static int here = 0;
+  Dl_info info;
+  REQUIRE(dladdr(&here, &info) != 0);
+  char offset[32];
+  std::snprintf(offset, sizeof(offset), "+0x%tx", reinterpret_cast<char*>(&here) - static_cast<char*>(info.dli_fbase));
+  CHECK(
+      contains(description(&here), std::string("not an address of any live instance; it is in the program") + offset));
+  CHECK(contains(description(reinterpret_cast<const void*>(&std::fclose)), "; it is in libc.so.6+0x"));
 }
 
 TEST_CASE("the quarantine keeps the last spans reserved and without access", "[departed][quarantine]") {
@@ -219,6 +232,7 @@ TEST_CASE("a use after unload is named before the process dies of it", "[departe
   CHECK(WTERMSIG(late_read.status) == SIGSEGV);
   CHECK(contains(late_read.text, "berth: fault: read of "));
   CHECK(contains(late_read.text, "8 bytes into a block of 208 bytes of plugin \"departed-reverb\""));
+  CHECK(contains(late_read.text, ", the program+0x"));
   CHECK(late_read.text.find('\n') == late_read.text.size() - 1);
 
   const Ending late_write = in_child([&] {

@@ -54,6 +54,8 @@ void check_report(const Misuse& misuse, const Pair& pair, berth_misuse_kind kind
   CHECK(misuse.operation == operation);
   CHECK(contains(misuse.message, "plugin-alpha"));
   CHECK(contains(misuse.message, operation));
+  CHECK(contains(misuse.message, "; called from 0x"));
+  CHECK(contains(misuse.message, "+0x"));  // the module that called
   CHECK_FALSE(contains(misuse.message, "\n"));
   CHECK(misuse.raw.caller != nullptr);
 }
@@ -137,6 +139,7 @@ TEST_CASE("a free of nobody's address is named", "[misuse]") {
       CHECK(misuse.raw.owner == nullptr);
       CHECK(misuse.raw.block == nullptr);
       CHECK(misuse.raw.block_size == 0);
+      CHECK(contains(misuse.message, "it is in the program+0x") == (address == nobody[5]));
     }
   }
   CHECK(all_bytes_are(heap, 64, 0x44));

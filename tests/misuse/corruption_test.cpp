@@ -33,7 +33,7 @@ void check_corruption(const Misuse& misuse, const Berth& berth, const void* bloc
   CHECK(misuse.raw.address == block);
   CHECK(misuse.raw.block == block);
   CHECK(misuse.message.find("plugin-alpha") != std::string::npos);
-  CHECK(misuse.message.find("after it was freed") != std::string::npos);
+  CHECK(misuse.message.find("while it was free") != std::string::npos);
 }
 
 // Blocks of one size that are all different, all writable, and none of which is in `taken`.
