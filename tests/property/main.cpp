@@ -121,7 +121,8 @@ int main(int argc, char** argv) {
       std::printf("\rround %llu ", static_cast<unsigned long long>(number));
       std::fflush(stdout);
     }
-    property::Round round(seed_of_round(settings.seed, number));
+    property::SeedChoices choices(seed_of_round(settings.seed, number));
+    property::Round round(choices);
     try {
       round.run();
     } catch (const property::Difference& difference) {

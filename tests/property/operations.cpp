@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kKiB = 1024;
 constexpr std::size_t kMiB = 1024 * kKiB;
-constexpr std::size_t kLarge = 2 * kMiB;  // a block of so many bytes is a large one, whatever the design of the rest
+constexpr std::size_t kMostBytes = 64 * kMiB;  // that resized blocks bring the live ones to
 constexpr int kErrnoMark = 4711;
 
 berth_instance_statistics statistics_of(berth_instance* instance) {
@@ -36,14 +36,17 @@ bool all_zero(const unsigned char* bytes, std::size_t size) {
 }  // namespace
 
 std::size_t Round::random_size() {
-  const std::uint64_t kind = below(1000);
-  if (mostly_large_ && kind < 900) return 30 * kKiB + below(kind < 800 ? 400 * kKiB : 3 * kMiB);
-  if (kind < 20) return below(2);
-  if (kind < 700) return below(std::uint64_t{1} << (3 + below(8)));
-  if (kind < 930) return below(16 * kKiB);
-  if (kind < 985) return below(256 * kKiB);
-  if (kind < 998) return below(2 * kMiB);
-  return below(12 * kMiB);
+  if (mostly_large_ && choices_.pick({1, 9}) == 1) {
+    return 30 * kKiB + below(choices_.pick({8, 1}) == 0 ? 400 * kKiB : 3 * kMiB);
+  }
+  switch (choices_.pick({20, 680, 230, 55, 13, 2})) {
+    case 0: return below(2);
+    case 1: return below(std::uint64_t{1} << (3 + below(8)));
+    case 2: return below(16 * kKiB);
+    case 3: return below(256 * kKiB);
+    case 4: return below(2 * kMiB);
+    default: return below(12 * kMiB);
+  }
 }
 
 std::size_t Round::random_alignment() { return std::size_t{1} << below(one_in(10) ? 22 : 13); }
@@ -59,7 +62,7 @@ void Round::place(Subject& subject, Block block, bool zeroed) {
   if (zeroed && !all_zero(block.address, block.size)) fail("a zeroed block of ", block.size, " is not zero");
   if (berth_find_owner(block.address) != subject.instance) fail("a new block has another owner");
   if (berth_find_owner(block.address + block.usable - 1) != subject.instance) fail("a new block leaves its span");
-  block.pattern = random_();
+  block.pattern = choices_.noise();
   write_pattern(block);
   subject.model.add(block);
 }
@@ -132,6 +135,7 @@ void Round::reallocate(Subject& subject) {
     case 2: size = old.size / 8 * below(8); break;
     default: size = random_size();
   }
+  if (subject.model.live_bytes() + size > kMostBytes) size = old.size;
   resize(subject, index, one_in(8) ? random_alignment() : 0, size);
 }
 
@@ -144,7 +148,7 @@ void Round::grow(Subject& subject) {
   for (std::size_t size = 0; size < most;) {
     const Block& block = subject.model.at(index);
     size = block.size + block.size / (1 + below(4)) + below(300 * kKiB);
-    if (subject.model.live_bytes() + size > 64 * kMiB || !resize(subject, index, 0, size)) break;
+    if (subject.model.live_bytes() + size > kMostBytes || !resize(subject, index, 0, size)) break;
     if (one_in(3)) allocate(subject);
   }
   if (one_in(2)) resize(subject, index, 0, below(subject.model.at(index).size));
@@ -328,42 +332,6 @@ void Round::move_quota(Subject& subject) {
   const berth_status status = berth_instance_set_quota(subject.instance, subject.quota);
   if (status != BERTH_OK) fail("set_quota: ", berth_status_string(status));
   subject.committed_at_quota = statistics_of(subject.instance).committed_bytes;
-}
-
-void Round::expect_misuse(Subject& subject, berth_misuse_kind kind, const void* address, std::uint64_t owner) {
-  if (subject.misuses.size() != 1) fail(subject.misuses.size(), " reports of one misuse of kind ", int{kind});
-  const SeenMisuse seen = subject.misuses.front();
-  subject.misuses.clear();
-  if (seen.kind != kind) fail("a misuse of kind ", int{kind}, " was reported as ", int{seen.kind});
-  if (seen.address != address) fail("a misuse was reported at another address");
-  if (seen.owner_id != owner) fail("a misuse was reported with owner ", seen.owner_id, ", should be ", owner);
-  if (seen.message.find(subject.name) == std::string::npos) fail("a misuse that names nobody: ", seen.message);
-}
-
-void Round::misuse(Subject& subject) {
-  note("misuse");
-  Subject& other = random_subject();
-  if (&other != &subject && other.model.count() != 0) {
-    const Block& block = other.model.at(below(other.model.count()));
-    on_random_thread([&](unsigned) { berth_free(subject.handle, block.address); });
-    expect_misuse(subject, BERTH_MISUSE_FOREIGN_FREE, block.address, other.id);
-    check_pattern(block, block.usable, "after a foreign free");
-  }
-  int local = 0;
-  on_random_thread([&](unsigned) { berth_free(subject.handle, &local); });
-  expect_misuse(subject, BERTH_MISUSE_UNKNOWN_FREE, &local, 0);
-  for (std::size_t i = 0; i < subject.model.count(); ++i) {
-    const Block& block = subject.model.at(i);
-    if (block.usable < kLarge) continue;
-    const unsigned char* inside = block.address + 4096 * (1 + below(block.usable / 4096 - 1));
-    on_random_thread([&](unsigned) { berth_free(subject.handle, const_cast<unsigned char*>(inside)); });
-    expect_misuse(subject, BERTH_MISUSE_INTERIOR_FREE, inside, subject.id);
-    void* address = block.address;
-    free_at(subject, i);
-    on_random_thread([&](unsigned) { berth_free(subject.handle, address); });
-    expect_misuse(subject, BERTH_MISUSE_DOUBLE_FREE, address, subject.id);
-    break;
-  }
 }
 
 }  // namespace property

@@ -25,7 +25,7 @@ void on_misuse(void* context, const berth_misuse* misuse) {
 
 }  // namespace
 
-Round::Round(std::uint64_t seed) : random_(seed) {}
+Round::Round(Choices& choices) : choices_(choices) {}
 
 Round::~Round() {
   for (const auto& subject : subjects_) berth_instance_destroy(subject->instance, nullptr);
@@ -45,7 +45,7 @@ std::vector<std::string> Round::history() const {
 
 std::unique_ptr<Round::Subject> Round::make_subject() {
   auto subject = std::make_unique<Subject>();
-  subject->name = "subject " + std::to_string(random_() % 1000);
+  subject->name = "subject " + std::to_string(choices_.noise() % 1000);
   berth_instance_options options{};
   options.struct_size = sizeof(options);
   options.name = subject->name.c_str();
@@ -67,6 +67,7 @@ std::unique_ptr<Round::Subject> Round::make_subject() {
   if (subject->quota != 0 || options.hardening == BERTH_HARDENING_GUARDED) subject->model.ownership_moved();
   subject->handle = berth_instance_allocator(subject->instance);
   subject->id = berth_instance_id(subject->instance);
+  subject->checked = options.hardening != BERTH_HARDENING_FAST;
   return subject;
 }
 
@@ -90,7 +91,6 @@ void Round::run() {
   before.struct_size = sizeof(before);
   berth_process_stats(&before);
 
-  const std::size_t length = 500 + below(one_in(4) ? 40000 : 8000);
   mostly_large_ = one_in(5);
   for (std::uint64_t i = 1 + below(4); i > 0; --i) subjects_.push_back(make_subject());
   // Now and then more than the eight buckets in which a thread keeps what it owes to others.
@@ -100,13 +100,13 @@ void Round::run() {
   }
   threads_stay_ = one_in(2);
   const auto take_turn = [&] {
-    for (std::uint64_t left = 1 + below(60); left > 0 && operation_ < length; --left, ++operation_) {
+    for (std::uint64_t left = 1 + below(60); left > 0 && !choices_.over(operation_); --left, ++operation_) {
       if (operation_ % 1000 == 0) growth_ = 30 + below(45);
       step();
     }
     current_ = kDriver;
   };
-  while (operation_ < length) {
+  while (!choices_.over(operation_)) {
     const std::size_t turn = below(actors_.size() + 1);
     if (turn == actors_.size()) {
       take_turn();
@@ -133,24 +133,26 @@ void Round::run() {
 void Round::step() {
   Subject& subject = random_subject();
   if (mostly_large_ && one_in(3)) return reallocate(subject);
-  const std::uint64_t dice = below(1000);
-  if (dice < 840) {
-    const bool grow = subject.model.count() == 0 || (below(100) < growth_ && subject.model.live_bytes() < 48 * kMiB);
-    if (grow) return allocate(subject);
-    return one_in(40) ? free_many(subject) : free_one(subject);
+  switch (choices_.pick({840, 80, 30, 20, 8, 5, 3, 4, 6, 2, 2, 1})) {
+    case 0: return allocate_or_free(subject);
+    case 1: return one_in(20) ? grow(subject) : reallocate(subject);
+    case 2: return look(subject);
+    case 3: return check_books(subject);
+    case 4: return burst(subject);
+    case 5: return check_census(subject);
+    case 6: return purge(subject);
+    case 7: return move_quota(subject);
+    case 8: return misuse(subject);
+    case 9: return allocate_too_much(subject);
+    case 10: return detach_or_replace_thread();
+    default: return replace_subject();
   }
-  if (dice < 920) return one_in(20) ? grow(subject) : reallocate(subject);
-  if (dice < 950) return look(subject);
-  if (dice < 970) return check_books(subject);
-  if (dice < 978) return burst(subject);
-  if (dice < 983) return check_census(subject);
-  if (dice < 986) return purge(subject);
-  if (dice < 990) return move_quota(subject);
-  if (dice < 993) return misuse(subject);
-  if (dice < 995) return allocate_too_much(subject);
-  if (dice < 997) return detach_or_replace_thread();
-  if (dice < 998 && operation_ > 300) return replace_subject();
-  look(subject);
+}
+
+void Round::allocate_or_free(Subject& subject) {
+  const bool grow = subject.model.count() == 0 || (below(100) < growth_ && subject.model.live_bytes() < 48 * kMiB);
+  if (grow) return allocate(subject);
+  return one_in(40) ? free_many(subject) : free_one(subject);
 }
 
 void Round::detach_or_replace_thread() {

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// One round of the property test: some instances, some threads, some thousand operations, all from one seed.
+// One round of the property test: some instances, some threads, some thousand operations, all from one seed or from a
+// fuzzer's input.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
-#include <random>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "actor.hpp"
 #include "berth/instance.h"
+#include "choices.hpp"
 #include "model.hpp"
 
 namespace property {
 
 class Round {
  public:
-  explicit Round(std::uint64_t seed);
+  explicit Round(Choices& choices);
   ~Round();
   Round(const Round&) = delete;
   Round& operator=(const Round&) = delete;
@@ -28,14 +30,20 @@ class Round {
   void run();
 
   std::size_t operations() const { return operation_; }
+  // By kind, how many misuses were made and reported as they should be.
+  using Misuses = std::array<std::size_t, BERTH_MISUSE_CORRUPTION + 1>;
+  const Misuses& misuses() const { return misuses_; }
   // The last operations, oldest first.
   std::vector<std::string> history() const;
 
  private:
   struct Subject;
 
-  std::uint64_t below(std::uint64_t bound) { return bound == 0 ? 0 : random_() % bound; }
-  bool one_in(std::uint64_t n) { return below(n) == 0; }
+  // A block of so many bytes is a large one, whatever the design of the rest.
+  static constexpr std::size_t kLarge = std::size_t{2} << 20;
+
+  std::uint64_t below(std::uint64_t bound) { return choices_.below(bound); }
+  bool one_in(std::uint64_t n) { return choices_.one_in(n); }
   std::size_t random_size();
   std::size_t random_alignment();
   Subject& random_subject() { return *subjects_[below(subjects_.size())]; }
@@ -45,6 +53,7 @@ class Round {
   void step();
 
   // The operations. Each compares what it sees with the model.
+  void allocate_or_free(Subject& subject);
   void allocate(Subject& subject);
   void allocate_too_much(Subject& subject);
   void reallocate(Subject& subject);
@@ -58,6 +67,11 @@ class Round {
   void purge(Subject& subject);
   void move_quota(Subject& subject);
   void misuse(Subject& subject);
+  void foreign_free(Subject& subject);
+  void unknown_free(Subject& subject);
+  void interior_free(Subject& subject);
+  void double_free(Subject& subject);
+  void wrong_size(Subject& subject);
   void detach_or_replace_thread();
   void replace_subject();
 
@@ -66,6 +80,8 @@ class Round {
   void free_at(Subject& subject, std::size_t index);
   bool resize(Subject& subject, std::size_t index, std::size_t alignment, std::size_t size);
   void expect_refusal(Subject& subject, std::size_t alignment, std::size_t size, int error);
+  std::optional<std::size_t> watched_block(Subject& subject);
+  void misuse_address(Subject& subject, const void* address);
   void expect_misuse(Subject& subject, berth_misuse_kind kind, const void* address, std::uint64_t owner);
   void on_actor(std::size_t actor, const std::function<void()>& work);
   void on_random_thread(const std::function<void(unsigned thread)>& work);
@@ -73,7 +89,7 @@ class Round {
   void check_emptied(Subject& subject);
   void finish(Subject& subject);
 
-  std::mt19937_64 random_;
+  Choices& choices_;
   ClassTable classes_;
   std::vector<std::unique_ptr<Subject>> subjects_;
   std::vector<std::unique_ptr<Actor>> actors_;
@@ -86,6 +102,7 @@ class Round {
   std::size_t operation_ = 0;
   std::uint64_t growth_ = 50;  // of 100 operations that change the number of blocks, those that allocate
   std::array<std::string, 24> history_;
+  Misuses misuses_{};
 };
 
 }  // namespace property

@@ -23,6 +23,7 @@ struct Round::Subject {
   berth_instance* instance = nullptr;
   berth_allocator* handle = nullptr;
   std::uint64_t id = 0;
+  bool checked = false;  // above FAST
   std::size_t quota = 0;
   std::size_t committed_at_quota = 0;  // a bound set below what was committed takes nothing away
   std::vector<SeenMisuse> misuses;
