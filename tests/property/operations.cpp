@@ -147,7 +147,7 @@ void Round::grow(Subject& subject) {
   const std::size_t most = below(24 * kMiB);
   for (std::size_t size = 0; size < most;) {
     const Block& block = subject.model.at(index);
-    size = block.size + block.size / (1 + below(4)) + below(300 * kKiB);
+    size = block.size + block.size / (1 + below(4)) + 1 + below(300 * kKiB);
     if (subject.model.live_bytes() + size > kMostBytes || !resize(subject, index, 0, size)) break;
     if (one_in(3)) allocate(subject);
   }
