@@ -19,7 +19,7 @@ Answer twice(Trial& trial) {
     act(kAllocate, [&] { block = berth_malloc(fresh.alpha(), size); });
     act(kFree, [&] { berth_free(fresh.alpha(), block); });
     act(kAgain, [&] {
-      berth_realloc(fresh.alpha(), block, 50);
+      berth_realloc(fresh.alpha(), block, size);  // in place: nothing is freed that would tell
       berth_usable_size(fresh.alpha(), block);
     });
     weakest = std::max(weakest, fresh.told(BERTH_MISUSE_DOUBLE_FREE, size));
