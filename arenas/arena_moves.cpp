@@ -142,14 +142,21 @@ PageRun Arena::relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages
 
   pagemap_.set_word(old.first, 0);
   const bool left_entries = moved != 0 || !all_moved;
-  if (left_entries && !renew(old)) pal::decommit(page_address(old.first), bytes(old.pages));
+  const bool is_clean = !left_entries || renew(old) || pal::decommit(page_address(old.first), bytes(old.pages));
   charge(more + rest);
   buddy_.take_exactly({place.end(), rest});
   buddy_.put({place.end(), rest}, FreeState::Dirty);
   set_run(place, old.pages);
   if (moved == 0) count_moved_runs(1);
-  // In a huge page that others use, what has left it still counts.
-  charge(old.pages - put_clean(old));
+  if (is_clean) {
+    // In a huge page that others use, what has left it still counts.
+    charge(old.pages - put_clean(old));
+  } else {
+    // Its bytes were copied and the system keeps the originals: they count, if need be beyond the quota, and do not
+    // read as zero.
+    charge(old.pages);
+    buddy_.put(old, FreeState::Dirty);
+  }
   return place;
 }
 
