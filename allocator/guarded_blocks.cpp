@@ -54,6 +54,8 @@ void return_pages(Instance& instance, PageNumber first, std::uint64_t pages) noe
   leave_run(instance.guard);
 }
 
+void keep(Instance& instance, const GuardedBlock& block) noexcept;
+
 // A run whose first and last page are inaccessible. 0: there is none to have.
 PageNumber make_run(Instance& instance, std::uint64_t pages) noexcept {
   if (!claim_run(instance.guard)) return 0;
@@ -65,8 +67,15 @@ PageNumber make_run(Instance& instance, std::uint64_t pages) noexcept {
   const PageNumber first = page_number(run.address);
   if (protect(first, 1, pal::Protection::None)) {
     if (protect(first + pages - 1, 1, pal::Protection::None)) return first;
-    // What the map table has no room for now it may have no room to undo; then the page stays out of use.
-    if (!protect(first, 1, pal::Protection::ReadWrite)) return 0;
+    // What the map table has no room for now it may have no room to undo; then the run waits with those that were
+    // freed.
+    if (!protect(first, 1, pal::Protection::ReadWrite)) {
+      const pal::LockGuard held(instance.guard.lock);
+      const std::uint64_t word = make_word(pages, kNoClass, false);
+      instance.arena.pagemap().set_word(first, word);
+      keep(instance, describe(first, word));
+      return 0;
+    }
   }
   return_pages(instance, first, pages);
   return 0;
