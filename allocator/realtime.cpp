@@ -56,18 +56,19 @@ bool make_resident(const Pages& pages, bool& locked) noexcept {
   return true;
 }
 
-// The books of the stocks lie in what would be the last caches.
-Stock* open_books(Instance& instance, std::uint32_t threads) noexcept {
+// The books of the stocks lie in what would be the last caches. InvalidArgument: span or quota have no place for them.
+Status open_books(Instance& instance, std::uint32_t threads, Stock*& stocks) noexcept {
   const std::size_t bytes = threads * sizeof(Stock);
   const auto slots = static_cast<std::uint32_t>((bytes + kCacheStride - 1) / kCacheStride);
-  if (instance.slots < Instance::kThreadSlots + threads + slots) return nullptr;
+  if (instance.slots < Instance::kThreadSlots + threads + slots) return Status::InvalidArgument;
   char* const high = instance.caches + std::size_t{instance.slots} * kCacheStride;
   char* const low = high - std::size_t{slots} * kCacheStride;
-  if (!instance.arena.make_accessible(low, high) || !instance.arena.charge_books(pages_for(bytes))) return nullptr;
+  if (!instance.arena.charge_books(pages_for(bytes))) return Status::InvalidArgument;
+  if (!instance.arena.make_accessible(low, high)) return Status::OutOfMemory;
   instance.slots -= slots;
-  auto* stocks = reinterpret_cast<Stock*>(low);
+  stocks = reinterpret_cast<Stock*>(low);
   for (std::uint32_t i = 0; i < threads; ++i) ::new (static_cast<void*>(stocks + i)) Stock;
-  return stocks;
+  return Status::Ok;
 }
 
 // Makes a live run a parting one; false: it is none, or somebody else has just done so.
@@ -132,8 +133,11 @@ Status open(Instance& instance, std::size_t bytes, std::uint32_t threads, Line& 
   };
   if (bytes > instance.arena.span_bytes() / 2) return refuse(Status::InvalidArgument, "exceed half of the span");
   RealtimeBudget& budget = instance.realtime;
-  Stock* stocks = open_books(instance, threads);
-  if (stocks == nullptr) return refuse(Status::InvalidArgument, "find no place for their books in span or quota");
+  Stock* stocks = nullptr;
+  if (const Status status = open_books(instance, threads, stocks); status != Status::Ok) {
+    return refuse(status, status == Status::OutOfMemory ? "find no memory for their books"
+                                                        : "find no place for their books in span or quota");
+  }
   const std::uint64_t pages = pages_for(bytes / threads + (bytes % threads != 0 ? 1 : 0));
   const std::uint64_t all = pages * threads;
   const Arena::Allocation run = instance.arena.allocate(all, std::min(std::bit_floor(all), kMostAlignment));
