@@ -197,7 +197,10 @@ Status prepare_thread(Instance& instance, ThreadCache& cache) noexcept {
     }
     BERTH_TSAN_ACQUIRE(&stock);
     bool locked = true;
-    return make_resident({&cache, &cache + 1}, locked) ? Status::Ok : Status::OutOfMemory;
+    if (make_resident({&cache, &cache + 1}, locked)) return Status::Ok;
+    // release: the next owner finds it as the last one left it.
+    stock.owner.store(kNobody, std::memory_order_release);
+    return Status::OutOfMemory;
   }
   return Status::Busy;
 }
