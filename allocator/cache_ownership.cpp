@@ -75,6 +75,11 @@ ThreadCache* obtain_cache(Instance& instance) noexcept {
       instance.shared_uses.fetch_add(1, std::memory_order_relaxed) % kRetryEvery != 0) {
     return nullptr;
   }
+  return request_cache(instance);
+}
+
+ThreadCache* request_cache(Instance& instance) noexcept {
+  if (ThreadCache* cache = own_cache(instance)) return cache;
   ThreadCache* cache = claim_cache(instance);
   instance.cache_refused.store(cache == nullptr, std::memory_order_relaxed);
   return cache;

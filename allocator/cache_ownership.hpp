@@ -25,6 +25,10 @@ inline ThreadCache* own_cache(Instance& instance) noexcept {
 // system refuses the page, or the cache is just being emptied. Then the shared cache serves.
 ThreadCache* obtain_cache(Instance& instance) noexcept;
 
+// The same for who asks for a cache and nothing else: where there was none to have, obtain_cache() looks again only
+// once in a while.
+ThreadCache* request_cache(Instance& instance) noexcept;
+
 // The shared cache, made accessible. Its lock must be held for every use. Null if the system refuses its page.
 ThreadCache* shared_cache(Instance& instance) noexcept;
 bool shared_cache_in_use(Instance& instance) noexcept;

@@ -296,7 +296,7 @@ berth_status berth_process_stats(berth_process_statistics* out) {
 berth_status berth_thread_prepare(berth_instance* instance) {
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
-  core::ThreadCache* cache = core::obtain_cache(*found);
+  core::ThreadCache* cache = core::request_cache(*found);
   return cache != nullptr ? to_status(core::realtime::prepare_thread(*found, *cache)) : BERTH_ERR_OUT_OF_MEMORY;
 }
 
