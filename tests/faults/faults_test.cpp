@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Every platform call of every public function is refused once, and nothing leaks or breaks. Prints how many faults
+// each function has met; one that is in the headers and has met none fails, unless it is known to make no such call.
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <regex>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "arenas/pal/pal.hpp"
+#include "support/catch.hpp"
+#include "trial.hpp"
+
+using namespace berth::tests::faults;
+
+namespace {
+
+std::string text_of(const char* header) {
+  std::ifstream file(std::string(BERTH_HEADERS) + "/" + header);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+void add_matches(std::set<std::string>& names, const std::string& text, const std::regex& pattern) {
+  for (std::sregex_iterator match(text.begin(), text.end(), pattern), end; match != end; ++match) {
+    names.insert((*match)[1]);
+  }
+}
+
+// The functions of the C interface as its headers declare them.
+std::set<std::string> declared_functions() {
+  std::set<std::string> names;
+  add_matches(names, text_of("instance.h"), std::regex("BERTH_(?:HOST_)?API [^;]*?\\b(berth_\\w+)\\("));
+  add_matches(names, text_of("allocator.h"), std::regex("\\(\\*(\\w+)\\)\\((?:const )?berth_allocator\\* self"));
+  return names;
+}
+
+void print(const std::map<std::string, Outcome>& outcomes, const Counts& columns) {
+  std::printf("%-30s %6s %8s %6s", "faults by platform call", "trials", "refusals", "faults");
+  for (std::size_t call = 0; call < kCalls; ++call) {
+    if (columns[call] != 0) std::printf(" %9s", name_of(static_cast<Call>(call)));
+  }
+  std::printf("\n");
+  for (const auto& [function, outcome] : outcomes) {
+    std::printf("%-30s %6u %8u %6u", function.c_str(), outcome.trials, outcome.refusals, sum(outcome.faults));
+    for (std::size_t call = 0; call < kCalls; ++call) {
+      if (columns[call] != 0) std::printf(" %9u", outcome.faults[call]);
+    }
+    std::printf("\n");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every platform call of every public function may be refused", "[faults]") {
+  // The C library keeps the stack and the heap of a thread for the next.
+  std::thread([] { std::free(std::malloc(100)); }).join();
+  std::map<std::string, Outcome> outcomes;
+  Counts columns{};
+  for (const auto& scenarios : {instance_scenarios(), handle_scenarios(), host_scenarios()}) {
+    for (const Scenario& scenario : scenarios) {
+      const Outcome outcome = run(scenario);
+      Outcome& sums = outcomes[scenario.function];
+      sums.trials += outcome.trials;
+      sums.refusals += outcome.refusals;
+      for (std::size_t call = 0; call < kCalls; ++call) {
+        sums.faults[call] += outcome.faults[call];
+        columns[call] += outcome.faults[call];
+      }
+    }
+  }
+  print(outcomes, columns);
+  for (const auto& [function, outcome] : outcomes) {
+    CAPTURE(function);
+    CHECK(sum(outcome.faults) > 0);
+  }
+
+  for (std::size_t call = 0; call < kCalls; ++call) {
+    CAPTURE(name_of(static_cast<Call>(call)));
+    const bool is_huge = call == slot(Call::AllowHugePages) || call == slot(Call::ForbidHugePages);
+    // A system without them is not asked for them.
+    if (!is_huge || berth::pal::huge_pages() != berth::pal::HugePages::Never) CHECK(columns[call] > 0);
+  }
+
+  std::set<std::string> known;
+  for (const auto& [function, outcome] : outcomes) known.insert(function);
+  std::printf("no platform call that could be refused:");
+  for (const Scenario& quiet : quiet_functions()) {
+    CAPTURE(quiet.function);
+    World world;
+    quiet.prepare(world);
+    arm({1, true, false});
+    CHECK(quiet.act(world) == Answer::Done);
+    CHECK(sum(disarm().asked) == 0);
+    world.check();
+    world.end(false);
+    CHECK(known.insert(quiet.function).second);
+    std::printf(" %s", quiet.function.c_str());
+  }
+  std::printf("\n");
+  for (const std::string& function : declared_functions()) {
+    CAPTURE(function);
+    CHECK(known.count(function) == 1);
+  }
+}
+
+TEST_CASE("a real-time thread that could not be made resident is none until it is", "[faults][realtime]") {
+  World world;
+  berth_instance_options options = at(kLevels[0]);
+  options.realtime_bytes = 1 << 20;
+  world.open(options);
+  arm({1, false, false});
+  CHECK(berth_thread_prepare(world.instance) == BERTH_ERR_OUT_OF_MEMORY);
+  CHECK(disarm().refused[slot(Call::Populate)] == 1);
+  arm({});
+  CHECK(berth_thread_prepare(world.instance) == BERTH_OK);
+  CHECK(disarm().asked[slot(Call::Populate)] == 1);
+  world.end(false);
+}
+
+TEST_CASE("who asks for a cache is heard, however often there was none", "[faults][threads]") {
+  World world;
+  world.open(at(kLevels[0]));
+  world.allocate(100);  // the first cache is this thread's
+  std::thread([&] {
+    arm({1, true, false});
+    for (int i = 0; i < 3; ++i) CHECK(berth_thread_prepare(world.instance) == BERTH_ERR_OUT_OF_MEMORY);
+    disarm();
+    CHECK(berth_thread_prepare(world.instance) == BERTH_OK);
+  }).join();
+  world.check();
+  world.end(false);
+}
