@@ -179,4 +179,55 @@ int run_guard(int argc, char** argv, Ways... ways) {
   return run_at(true, argc, argv, ways...);
 }
 
+// Frees a block, and errs with it once more. Each step is this thread's, or that of one that ends.
+template <const auto& kSizes, auto kErr, bool kAllocate, bool kFree, bool kAgain>
+Answer err_after_free(Trial& trial) {
+  const auto act = [](bool by_another, auto step) { by_another ? elsewhere(step) : step(); };
+  Answer weakest = kAlways;
+  for (const std::size_t size : kSizes) {
+    Trial fresh(&trial);
+    void* block = nullptr;
+    act(kAllocate, [&] { block = berth_malloc(fresh.alpha(), size); });
+    act(kFree, [&] { berth_free(fresh.alpha(), block); });
+    act(kAgain, [&] { kErr(fresh.alpha(), block, size); });
+    weakest = std::max(weakest, fresh.told(BERTH_MISUSE_DOUBLE_FREE, size));
+  }
+  return weakest;
+}
+
+template <const auto& kSizes, auto kErr>
+int run_after_free(int argc, char** argv) {
+  return run(argc, argv, err_after_free<kSizes, kErr, false, false, false>,
+             err_after_free<kSizes, kErr, false, false, true>, err_after_free<kSizes, kErr, false, true, false>,
+             err_after_free<kSizes, kErr, false, true, true>, err_after_free<kSizes, kErr, true, false, false>,
+             err_after_free<kSizes, kErr, true, true, false>, err_after_free<kSizes, kErr, true, true, true>);
+}
+
+inline void free_again(berth_allocator* allocator, void* block, std::size_t) { berth_free(allocator, block); }
+
+// Frees addresses in the middle of a block.
+template <const auto& kSizes, bool kElsewhere>
+Answer free_inside(Trial& trial) {
+  Answer weakest = kAlways;
+  for (const std::size_t size : kSizes) {
+    for (const std::size_t offset : {std::size_t{1}, std::size_t{4}, std::size_t{16}, size / 2, size - 1}) {
+      if (offset >= size) continue;
+      Trial fresh(&trial);
+      auto* block = static_cast<char*>(berth_malloc(fresh.alpha(), size));
+      const auto err = [&] { berth_free(fresh.alpha(), block + offset); };
+      kElsewhere ? elsewhere(err) : err();
+      weakest = std::max(weakest, fresh.told(BERTH_MISUSE_INTERIOR_FREE, size));
+    }
+  }
+  return weakest;
+}
+
+// A block to be accessed where it must not be.
+using Block = volatile unsigned char*;
+
+template <std::size_t kSize>
+Block make(Trial& trial) {
+  return static_cast<Block>(berth_malloc(trial.alpha(), kSize));
+}
+
 }  // namespace claims

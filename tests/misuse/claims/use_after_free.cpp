@@ -8,13 +8,6 @@ using namespace claims;
 
 namespace {
 
-using Block = volatile unsigned char*;
-
-template <std::size_t kSize>
-Block make(Trial& trial) {
-  return static_cast<Block>(berth_malloc(trial.alpha(), kSize));
-}
-
 // Whoever comes to the end was not stopped.
 template <std::size_t kSize>
 Answer read_freed(Trial& trial) {
