@@ -58,6 +58,19 @@ void leaves_no_trace(Run run, std::size_t cycles_first = cycles() / 10) {
   CHECK(after.resident_bytes <= before.resident_bytes + 128 * fixtures::kKiB);
 }
 
+// The same for cycles that have nothing in common, with each of the modules.
+template <typename Cycle>
+void cycles_leave_no_trace(Cycle cycle) {
+  for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
+    CAPTURE(path);
+    leaves_no_trace([&](std::size_t count) {
+      bool fine = true;
+      for (std::size_t i = 0; i < count && fine; ++i) fine = cycle(path.c_str(), static_cast<unsigned>(i));
+      return fine;
+    });
+  }
+}
+
 }  // namespace
 
 TEST_CASE("a module leaves with all that it reserved, whatever linked it", "[module]") {
@@ -105,73 +118,47 @@ TEST_CASE("the quarantine and the fault handler leave with the module", "[module
 }
 
 TEST_CASE("used by the main thread", "[module][cycles]") {
-  for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
-    CAPTURE(path);
-    leaves_no_trace([&](std::size_t count) {
-      bool fine = true;
-      for (std::size_t i = 0; i < count && fine; ++i) {
-        Module module(path.c_str());
-        fine = module.work(static_cast<unsigned>(i)) && module.unload();
-      }
-      return fine;
-    });
-  }
+  cycles_leave_no_trace([](const char* path, unsigned number) {
+    Module module(path);
+    return module.work(number) && module.unload();
+  });
 }
 
 TEST_CASE("used by a fresh thread that dies before the module leaves", "[module][cycles]") {
-  for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
-    CAPTURE(path);
-    leaves_no_trace([&](std::size_t count) {
-      bool fine = true;
-      for (std::size_t i = 0; i < count && fine; ++i) {
-        Module module(path.c_str());
-        std::thread([&] { fine = module.work(static_cast<unsigned>(i)); }).join();
-        fine = module.unload() && fine;
-      }
-      return fine;
-    });
-  }
+  cycles_leave_no_trace([](const char* path, unsigned number) {
+    Module module(path);
+    bool worked = false;
+    std::thread([&] { worked = module.work(number); }).join();
+    return module.unload() && worked;
+  });
 }
 
 TEST_CASE("loaded and closed by a fresh thread, used by the main thread too", "[module][cycles]") {
-  for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
-    CAPTURE(path);
-    leaves_no_trace([&](std::size_t count) {
-      bool fine = true;
-      for (std::size_t i = 0; i < count && fine; ++i) {
-        std::unique_ptr<Module> module;
-        std::thread([&] { module = std::make_unique<Module>(path.c_str()); }).join();
-        fine = module->work(static_cast<unsigned>(i));
-        std::thread([&] { fine = module->work(static_cast<unsigned>(i)) && module->unload() && fine; }).join();
-      }
-      return fine;
-    });
-  }
+  cycles_leave_no_trace([](const char* path, unsigned number) {
+    std::unique_ptr<Module> module;
+    std::thread([&] { module = std::make_unique<Module>(path); }).join();
+    bool fine = module->work(number);
+    std::thread([&] { fine = module->work(number) && module->unload() && fine; }).join();
+    return fine;
+  });
 }
 
 TEST_CASE("used by a fresh thread that outlives the module", "[module][cycles]") {
-  for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
-    CAPTURE(path);
-    leaves_no_trace([&](std::size_t count) {
-      bool fine = true;
-      for (std::size_t i = 0; i < count && fine; ++i) {
-        Module module(path.c_str());
-        std::barrier meeting(2);
-        bool worked = false;
-        std::thread user([&] {
-          worked = module.work(static_cast<unsigned>(i));
-          meeting.arrive_and_wait();  // it has used the module
-          meeting.arrive_and_wait();  // the module has left; the thread ends
-        });
-        meeting.arrive_and_wait();
-        fine = module.unload();
-        meeting.arrive_and_wait();
-        user.join();
-        fine = fine && worked;
-      }
-      return fine;
+  cycles_leave_no_trace([](const char* path, unsigned number) {
+    Module module(path);
+    std::barrier meeting(2);
+    bool worked = false;
+    std::thread user([&] {
+      worked = module.work(number);
+      meeting.arrive_and_wait();  // it has used the module
+      meeting.arrive_and_wait();  // the module has left; the thread ends
     });
-  }
+    meeting.arrive_and_wait();
+    const bool left = module.unload();
+    meeting.arrive_and_wait();
+    user.join();
+    return left && worked;
+  });
 }
 
 TEST_CASE("used by threads that stay, and closed by another", "[module][cycles]") {
