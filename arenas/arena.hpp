@@ -135,6 +135,7 @@ class Arena {
   void pack_into(PageRun ready, std::uint64_t alignment) noexcept;
   void end_packing(PageRun& left) noexcept;
   std::uint64_t rest_of_huge_page(PageNumber end) const noexcept;
+  PageRun clean_part(PageRun run) const noexcept;
   std::uint64_t put_clean(PageRun run) noexcept;
 
   bool make_room(std::uint64_t pages) noexcept;

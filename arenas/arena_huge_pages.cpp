@@ -135,15 +135,21 @@ std::uint64_t Arena::rest_of_huge_page(PageNumber end) const noexcept {
   return end < huge_top_ ? region_after(end) - end : 0;
 }
 
+// What of a run shares no huge page with other pages.
+PageRun Arena::clean_part(PageRun run) const noexcept {
+  const PageNumber begin = run.first < huge_top_ ? std::min(region_after(run.first), run.end()) : run.first;
+  const PageNumber end = run.end() < huge_top_ ? std::max(region_of(run.end()), begin) : run.end();
+  return {begin, end - begin};
+}
+
 // Takes back pages without memory. In a huge page of which others are in use they count as ready. Returns how many
 // became clean.
 std::uint64_t Arena::put_clean(PageRun run) noexcept {
-  const PageNumber clean_begin = run.first < huge_top_ ? std::min(region_after(run.first), run.end()) : run.first;
-  const PageNumber clean_end = run.end() < huge_top_ ? std::max(region_of(run.end()), clean_begin) : run.end();
-  buddy_.put({run.first, clean_begin - run.first}, FreeState::Dirty);
-  buddy_.put({clean_begin, clean_end - clean_begin}, FreeState::Clean);
-  buddy_.put({clean_end, run.end() - clean_end}, FreeState::Dirty);
-  return clean_end - clean_begin;
+  const PageRun clean = clean_part(run);
+  buddy_.put({run.first, clean.first - run.first}, FreeState::Dirty);
+  buddy_.put(clean, FreeState::Clean);
+  buddy_.put({clean.end(), run.end() - clean.end()}, FreeState::Dirty);
+  return clean.pages;
 }
 
 // Makes pages fresh ones of their part.

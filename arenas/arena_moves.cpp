@@ -123,6 +123,8 @@ PageRun Arena::relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages
   const PageRun place = take_with_room(pages, more);
   if (!place) return {};
   const std::uint64_t rest = rest_of_huge_page(place.end());
+  // In a huge page that others use, what leaves it still counts.
+  const std::uint64_t left = old.pages - clean_part(old).pages;
   // What was moved before may lie in several entries; what has come behind it since lies in one.
   const std::uint64_t moved = moved_pages(old.first);
   const PageRun earlier{old.first, moved};
@@ -131,7 +133,7 @@ PageRun Arena::relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages
   const PageNumber probe_place = place.first + (probe.first - old.first);
   pal::Move done = pal::Move::Refused;
   if (!to_huge_pages || place.end() <= huge_top_) {
-    if (make_room(more + rest)) done = move_pages(probe, probe_place);
+    if (make_room(more + rest + left)) done = move_pages(probe, probe_place);
   }
   if (done == pal::Move::Refused) {
     buddy_.put(place, FreeState::Clean);
@@ -149,7 +151,6 @@ PageRun Arena::relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages
   set_run(place, old.pages);
   if (moved == 0) count_moved_runs(1);
   if (is_clean) {
-    // In a huge page that others use, what has left it still counts.
     charge(old.pages - put_clean(old));
   } else {
     // Its bytes were copied and the system keeps the originals: they count, if need be beyond the quota, and do not
