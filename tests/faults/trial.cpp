@@ -11,6 +11,10 @@ namespace {
 // More platform calls than any function makes.
 constexpr std::uint32_t kMost = 2000;
 
+// The books of the states of blocks take a page more or two, by where in memory a span lies. The least that could get
+// lost, a guarded run, is three.
+constexpr std::size_t kBooks = 2 * fixtures::kPage;
+
 // One trial: what the function answered, what it asked for, and what was committed beyond its birth when all was freed.
 struct Trial {
   Answer answer;
@@ -54,7 +58,7 @@ Outcome run(const Scenario& scenario) {
         break;
       }
       // Nothing of the instance is out of use for good.
-      CHECK(trial.committed <= faultless.committed);
+      CHECK(trial.committed <= faultless.committed + kBooks);
       if (trial.answer == Answer::Refused) ++outcome.refusals;
       for (std::size_t call = 0; call < kCalls; ++call) outcome.faults[call] += trial.tally.refused[call];
       REQUIRE(nth < kMost);
