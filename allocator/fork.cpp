@@ -45,8 +45,8 @@ class Execution {
 };
 
 void lock_instance(Instance& instance) noexcept {
-  instance.slots_lock.lock();
   instance.shared_lock.lock();
+  instance.slots_lock.lock();
   instance.block_states.lock().lock();
   instance.guard.lock.lock();
   instance.arena.lock().lock();
@@ -56,8 +56,8 @@ void unlock_instance(Instance& instance) noexcept {
   instance.arena.lock().unlock();
   instance.guard.lock.unlock();
   instance.block_states.lock().unlock();
-  instance.shared_lock.unlock();
   instance.slots_lock.unlock();
+  instance.shared_lock.unlock();
 }
 
 void prepare() noexcept {

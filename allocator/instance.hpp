@@ -12,7 +12,7 @@
 //
 // Above FAST the states of blocks lie between base and the lowest place for blocks.
 //
-// Locks, in the order in which they may be taken: shared_lock or slots_lock, that of the block states or of the guarded
+// Locks, in the order in which they may be taken: shared_lock, slots_lock, that of the block states, of the guarded
 // blocks, the arena's. All others are leaves.
 #pragma once
 
