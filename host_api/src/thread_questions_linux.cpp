@@ -153,6 +153,8 @@ class BorrowedSignal {
   int number_ = 0;
 };
 
+// With the same two functions that the handler calls, which are so bound before it runs: the loader would need 3 KiB of
+// the handler's stack to do it there.
 bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
   siginfo_t info = {};
   info.si_signo = signal;
@@ -162,9 +164,6 @@ bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
   info.si_value.sival_ptr = reinterpret_cast<void*>(value);
   return ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), thread, signal, &info) == 0;
 }
-
-// What the handler calls is bound here: the loader would need 3 KiB of the handler's stack to do it there.
-void bind_answering(Round& round) noexcept { futex(round.answers, FUTEX_WAKE, 1, nullptr); }
 
 // The questions of one round, at most kSlots.
 class Asking {
@@ -254,7 +253,6 @@ void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions) {
   prepare_unwinding();
   Round& round = round_of_questions;
   const std::lock_guard lock(round.mutex);
-  bind_answering(round);
   const BorrowedSignal signal;
   round.query = query;
   for (; !questions.empty(); questions = questions.subspan(std::min(kSlots, questions.size()))) {
