@@ -8,6 +8,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "berth/host.hpp"
 #include "support/sanitizers.hpp"
@@ -43,6 +44,13 @@ inline berth_instance_statistics statistics_of(berth_instance* instance) {
   statistics.struct_size = sizeof(statistics);
   berth_instance_stats(instance, &statistics);
   return statistics;
+}
+
+// What a reap brings once a thread has ended that nobody can join.
+inline std::vector<UnloadReport> reap_until_any_leaves(Host& host) {
+  for (;;) {
+    if (std::vector<UnloadReport> reports = host.reap(); !reports.empty()) return reports;
+  }
 }
 
 }  // namespace berth::tests

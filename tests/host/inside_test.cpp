@@ -329,8 +329,7 @@ TEST_CASE("a plugin that refuses the load and leaves a thread running is kept un
   CHECK(host.zombies() == 1);
   CHECK(is_mapped("lingers_refuses"));
   ::sem_post(&stop);
-  std::vector<berth::UnloadReport> reports;
-  while (reports.empty()) reports = host.reap();  // nobody can join it
+  const std::vector<berth::UnloadReport> reports = reap_until_any_leaves(host);
   CHECK(reports[0].outcome == Outcome::Destroyed);
   CHECK(host.zombies() == 0);
   CHECK(same(ledger(), before));

@@ -97,8 +97,7 @@ TEST_CASE("a plugin that starts a thread while it is detached stays until that h
   CHECK(contains(report.cause, "executing in"));
   CHECK(host.zombies() == 1);
   stop.post();
-  std::vector<berth::UnloadReport> reports;
-  while (reports.empty()) reports = host.reap();  // nobody can join it
+  const std::vector<berth::UnloadReport> reports = reap_until_any_leaves(host);
   CHECK(reports[0].outcome == Outcome::Destroyed);
   CHECK_FALSE(is_mapped("lingers_at_end"));
   CHECK(same(ledger(), before));
@@ -120,8 +119,7 @@ TEST_CASE("the same if its Plugin was destroyed, or somebody held it") {
   REQUIRE(is_mapped("lingers_at_end"));
   CHECK(host.zombies() == 1);
   stop.post();
-  while (host.reap().empty()) {
-  }
+  reap_until_any_leaves(host);
   CHECK(same(ledger(), before));
 }
 
