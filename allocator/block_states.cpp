@@ -102,7 +102,7 @@ void BlockStates::purge() noexcept {
       ++group;
       continue;
     }
-    if (!pal::decommit(page_of(first), static_cast<std::size_t>(group - first) * pal::kPageSize)) return;
+    if (!pal::empty(page_of(first), static_cast<std::size_t>(group - first) * pal::kPageSize)) return;
     arena_->discharge_books(group - first);
     for (std::uint64_t empty = first; empty < group; ++empty) groups_[empty] = 0;
   }

@@ -51,7 +51,7 @@ bool has_states(const Settings& settings) noexcept { return settings.hardening !
 
 // Under RLIMIT_AS, or a checker that has little address space, the default is what can be had.
 Span reserve(const Settings& settings, std::uint64_t id) noexcept {
-  const pal::Access access = settings.no_reserve ? pal::Access::ReadWrite : pal::Access::None;
+  const pal::Access access = settings.no_reserve ? pal::kUncharged : pal::Access::None;
   if (settings.span_bytes != 0) {
     const std::size_t asked = pages_for(settings.span_bytes) * pal::kPageSize;
     // The states of blocks take nothing of what was asked for.

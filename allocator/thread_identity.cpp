@@ -9,7 +9,7 @@
 
 namespace berth::core {
 
-constinit thread_local ThreadKey thread_key = kUnknownThread;
+constinit BERTH_THREAD_WORD(ThreadKey, kUnknownThread) thread_key = kUnknownThread;
 
 namespace thread_identity {
 
@@ -55,6 +55,7 @@ std::uint32_t lowest_free() noexcept {
 
 ThreadKey enrol(std::uint32_t probes) noexcept {
   const std::int32_t system_thread = pal::thread_id();
+  pal::at_thread_exit(resign);
   const pal::LockGuard held(guard);
   bury(probes);
   std::uint32_t index = lowest_free();
@@ -68,7 +69,10 @@ ThreadKey enrol(std::uint32_t probes) noexcept {
     entries[index].key.store(key, std::memory_order_release);
   }
   thread_key = key;
-  return key;
+  if (thread_key == key) return key;
+  // The system has no room for the word: the thread is one of those that share a cache.
+  if (index != kNoThreadIndex) entries[index].key.store(kNobody, std::memory_order_release);
+  return ThreadKey{kNoThreadIndex} << kThreadKeyShift;
 }
 
 }  // namespace

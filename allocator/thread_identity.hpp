@@ -7,14 +7,15 @@
 //     63 | 62..27        | 26..17 | 16..0
 //      0 | serial number | index  | 0
 //
-// No hook runs at thread exit (law 4: it would pin or outlive a module). A thread that has ended is found dead by those
-// who come after it: its system thread number is gone. A number that was given to a new thread only reads as alive,
-// which keeps a cache from its heirs but never takes one from its owner.
+// No hook at thread exit is needed, and on Linux none runs (law 4: it would pin or outlive a module). A thread that has
+// ended is found dead by those who come after it: its system thread number is gone. A number that was given to a new
+// thread only reads as alive, which keeps a cache from its heirs but never takes one from its owner.
 #pragma once
 
 #include <cstdint>
 
 #include "arenas/pal/lock.hpp"
+#include "arenas/pal/thread_word.hpp"
 
 namespace berth::core {
 
@@ -37,7 +38,7 @@ inline constexpr std::uint32_t thread_index(ThreadKey key) noexcept {
 }
 
 // Trivially destructible, constant-initialised: its access is a load, and TLS destructors may still allocate.
-extern constinit thread_local ThreadKey thread_key;
+extern constinit BERTH_THREAD_WORD(ThreadKey, kUnknownThread) thread_key;
 
 namespace thread_identity {
 

@@ -123,7 +123,7 @@ PageRun Arena::take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexce
   }
 }
 
-// Takes these pages and commits those which are clean. False: not all are free, or the quota does not allow it.
+// Takes these pages and commits those which are clean. False: not all are free, or quota or system do not allow it.
 bool Arena::take_free(PageRun run, std::uint64_t& clean) noexcept {
   for (;;) {
     if (!buddy_.is_free(run, clean)) return false;
@@ -142,6 +142,7 @@ bool Arena::take_free(PageRun run, std::uint64_t& clean) noexcept {
       continue;
     }
     if (buddy_.free_pages(FreeState::Dirty) != ready) continue;
+    if (!pal::recommit(page_address(all.first), bytes(all.pages))) return false;
     buddy_.take_exactly(all);
     charge(all_clean);
     buddy_.put({run.end(), all.pages - run.pages}, FreeState::Dirty);
@@ -195,15 +196,15 @@ bool Arena::extend(PageNumber first, std::uint64_t more) noexcept {
   return true;
 }
 
-// Commits pages taken out of clean ones. With a page of a huge one goes its rest, which becomes ready. False: the quota
-// does not allow it, and they are clean again.
+// Commits pages taken out of clean ones. With a page of a huge one goes its rest, which becomes ready. False: quota or
+// system do not allow it, and they are clean again.
 bool Arena::commit(PageRun run) noexcept {
   std::uint64_t rest = rest_of_huge_page(run.end());
   if (rest != 0 && !make_room(run.pages + rest)) {
     stop_huge_pages();
     rest = 0;
   }
-  if (!make_room(run.pages + rest)) {
+  if (!make_room(run.pages + rest) || !pal::recommit(page_address(run.first), bytes(run.pages + rest))) {
     buddy_.put(run, FreeState::Clean);
     return false;
   }
@@ -255,7 +256,7 @@ void Arena::purge() noexcept {
   char* const books_end = pagemap_.end_of_entries(buddy_.lowest());
   const std::uint64_t books = pages_for(static_cast<std::size_t>(books_end - geometry_.top));
   const std::uint64_t unused = books_pages_ - books;
-  if (unused == 0 || !pal::decommit(geometry_.top + bytes(books), bytes(unused))) return;
+  if (unused == 0 || !pal::empty(geometry_.top + bytes(books), bytes(unused))) return;
   books_pages_ = books;
   discharge(unused);
 }

@@ -106,7 +106,8 @@ PageRun Arena::carve_packed(std::uint64_t pages) noexcept {
   const PageNumber first = region_of(run.first);
   const std::uint64_t fresh = used - first;
   if (first < floor || !make_room(fresh) || !extend(first, fresh)) return {};
-  if (joined.pages != 0 && left.pages == 0) {  // making room has taken it
+  const bool taken = joined.pages != 0 && left.pages == 0;  // by making room
+  if (taken || !pal::recommit(page_address(first), bytes(fresh))) {
     buddy_.put({first, fresh}, FreeState::Clean);
     return {};
   }

@@ -26,9 +26,14 @@ function(berth_sources)
   endforeach()
 endfunction()
 
-berth_archive(executable -fPIE -ftls-model=local-exec)
-berth_archive(module -fPIC -ftls-model=global-dynamic -DBERTH_MODULE=1)
-if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(WIN32)  # where all code may lie anywhere, and no thread-local variable is used
+  berth_archive(executable)
+  berth_archive(module -DBERTH_MODULE=1)
+else()
+  berth_archive(executable -fPIE -ftls-model=local-exec)
+  berth_archive(module -fPIC -ftls-model=global-dynamic -DBERTH_MODULE=1)
+endif()
+if(NOT WIN32 AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   target_compile_options(berth_module PRIVATE -mtls-dialect=gnu2)  # a call through a descriptor: no __tls_get_addr
 endif()
 
@@ -41,3 +46,6 @@ set_target_properties(berth_berth PROPERTIES EXPORT_NAME berth)
 target_link_libraries(berth_berth INTERFACE
   $<IF:${is_executable},$<TARGET_FILE:berth::executable>,$<TARGET_FILE:berth::module>>)
 add_dependencies(berth_berth berth_executable berth_module)
+if(WIN32)
+  target_link_libraries(berth_berth INTERFACE synchronization)  # WaitOnAddress
+endif()

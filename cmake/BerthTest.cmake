@@ -4,7 +4,9 @@
 # berth_test(name source... [LINK target...] [LABELS label...] [PROPERTIES name value...]): a test program on Catch2,
 # run as the test of the same name. It may include any of Berth's internal headers and those of tests/.
 
-find_package(Catch2 REQUIRED)  # v2 or v3; tests/support/catch.hpp hides which
+if(NOT TARGET Catch2::Catch2)
+  find_package(Catch2 REQUIRED)  # v2 or v3; tests/support/catch.hpp hides which
+endif()
 find_package(Threads REQUIRED)
 
 add_library(berth_test_main STATIC ${PROJECT_SOURCE_DIR}/tests/support/catch_main.cpp)

@@ -1,22 +1,39 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Gives errno back as it was at the end of a scope: an allocator's housekeeping is nobody's error.
+// Gives errno back as it was at the end of a scope: an allocator's housekeeping is nobody's error. On Windows the
+// system's functions set the thread's last error instead, which goes back as well.
 #pragma once
 
 #include <cerrno>
 
 namespace berth::pal {
 
+#if defined(_WIN32)
+unsigned long last_error() noexcept;
+void set_last_error(unsigned long error) noexcept;
+#endif
+
 class ErrnoKeeper {
  public:
+#if defined(_WIN32)
+  ErrnoKeeper() noexcept : saved_(errno), last_error_(last_error()) {}
+  ~ErrnoKeeper() {
+    errno = saved_;
+    set_last_error(last_error_);
+  }
+#else
   ErrnoKeeper() noexcept : saved_(errno) {}
   ~ErrnoKeeper() { errno = saved_; }
+#endif
   ErrnoKeeper(const ErrnoKeeper&) = delete;
   ErrnoKeeper& operator=(const ErrnoKeeper&) = delete;
 
  private:
   int saved_;
+#if defined(_WIN32)
+  unsigned long last_error_;
+#endif
 };
 
 }  // namespace berth::pal

@@ -97,6 +97,10 @@ bool decommit(void* base, std::size_t bytes) noexcept {
 #endif
 }
 
+bool recommit(void*, std::size_t) noexcept { return true; }
+
+bool empty(void* base, std::size_t bytes) noexcept { return decommit(base, bytes); }
+
 Move move_pages(void* from, void* to, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
 #if defined(MREMAP_DONTUNMAP)
@@ -185,6 +189,8 @@ bool thread_alive(std::int32_t id) noexcept {
   const ErrnoKeeper keeper;
   return syscall(SYS_tgkill, getpid(), id, 0) == 0 || errno != ESRCH;
 }
+
+void at_thread_exit(void (*)() noexcept) noexcept {}
 
 void wait(const void* word, std::uint32_t expected) noexcept {
   const ErrnoKeeper keeper;

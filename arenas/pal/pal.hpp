@@ -23,6 +23,13 @@ enum class Access : std::uint8_t {
   ReadWrite  // accessible at once, not charged (MAP_NORESERVE); commit() does nothing to it
 };
 
+// What a reservation without commit calls is here. Windows charges for all that is accessible.
+#if defined(_WIN32)
+inline constexpr Access kUncharged = Access::None;
+#else
+inline constexpr Access kUncharged = Access::ReadWrite;
+#endif
+
 // Address space, at no particular alignment; nullptr if the system refuses.
 void* reserve(std::size_t bytes, Access access) noexcept;
 
@@ -32,14 +39,23 @@ bool release(void* base, std::size_t bytes) noexcept;
 // Makes pages readable and writable; fresh ones read as zero. False if the system refuses (commit limit, RLIMIT_DATA).
 bool commit(void* base, std::size_t bytes) noexcept;
 
-// Drops the contents and the memory behind committed pages; they stay accessible and read as zero. False: nothing
-// was changed.
+// Drops the contents and the memory behind committed pages, of which the range may hold some that are not. False:
+// nothing was changed. Before their next use they are committed again: on Windows their access goes with their charge,
+// and giving them both back can fail, so that it is done where an allocation can fail.
 bool decommit(void* base, std::size_t bytes) noexcept;
 
-// Moves the memory behind committed pages, not its bytes, to other committed pages, whose own contents are lost. The
-// pages at `from` stay accessible and read as zero: a hole could be taken by a stranger. Where pages were moved to, the
-// system's map table has an entry of its own until they are renewed; what lies in several entries (Mixed) is moved one
-// by one. Unless Done, nothing was moved, and `to` is unchanged or reads as zero.
+// Commits what decommit() has taken, which reads as zero; what it has not taken stays what it is. False: the system
+// refuses, and the range may not be used. On Linux there is nothing to do.
+bool recommit(void* base, std::size_t bytes) noexcept;
+
+// As decommit(), for pages that others may read meanwhile and that stay accessible: all the time they read as what they
+// were, or as zero.
+bool empty(void* base, std::size_t bytes) noexcept;
+
+// Moves the memory behind committed pages, not its bytes, to other pages that are committed or were, whose own contents
+// are lost. The pages at `from` stay accessible and read as zero: a hole could be taken by a stranger. Where pages were
+// moved to, the system's map table has an entry of its own until they are renewed; what lies in several entries (Mixed)
+// is moved one by one. Unless Done, nothing was moved, and `to` is unchanged or reads as zero.
 enum class Move : std::uint8_t { Done, Mixed, Refused };
 Move move_pages(void* from, void* to, std::size_t bytes) noexcept;
 
@@ -47,6 +63,7 @@ Move move_pages(void* from, void* to, std::size_t bytes) noexcept;
 // neighbours. `access` is that of the reservation. False: nothing was changed.
 bool renew(void* base, std::size_t bytes, Access access) noexcept;
 
+// For None the range may hold pages that are not committed.
 enum class Protection : std::uint8_t { None, Read, ReadWrite };
 bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
 
@@ -54,7 +71,7 @@ bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
 bool populate(void* base, std::size_t bytes) noexcept;
 
 // Keeps the memory behind committed pages from being swapped out, until they are released. False: the system does not
-// allow it (on Linux: RLIMIT_MEMLOCK).
+// allow it (on Linux: RLIMIT_MEMLOCK, on Windows: the minimum of the working set).
 bool lock_in_memory(void* base, std::size_t bytes) noexcept;
 
 // Ends that before they are released, so that they count against no limit of locked memory.
@@ -78,6 +95,10 @@ std::int32_t thread_id() noexcept;
 // Whether the thread is alive. A number that the system has given to a new thread reads as alive.
 bool thread_alive(std::int32_t id) noexcept;
 
+// Calls `end` on threads that end, where the system tells a library of it without a handle of its own to give back; it
+// may leave some out. On Linux it tells of none.
+void at_thread_exit(void (*end)() noexcept) noexcept;
+
 // Blocks while *word == expected; may wake for no reason.
 void wait(const void* word, std::uint32_t expected) noexcept;
 void wake_one(const void* word) noexcept;
@@ -95,7 +116,7 @@ bool read_memory(const void* address, void* out, std::size_t bytes) noexcept;
 // A place in a loaded module.
 struct ModulePlace {
   const char* file;       // without its folder; empty for the program itself
-  std::uintptr_t offset;  // as addr2line takes it
+  std::uintptr_t offset;  // as addr2line takes it; on Windows from where the module begins
 };
 
 // Where an address lies, if in a module. Takes no lock. False: in none, or the C library cannot tell without a lock

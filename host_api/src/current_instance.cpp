@@ -4,6 +4,7 @@
 // The instance being loaded on a thread: set around the opening of a module, so that the module's static constructors
 // allocate from their own instance.
 #include "allocator/registry.hpp"
+#include "arenas/pal/thread_word.hpp"
 #include "berth/instance.h"
 #include "handle.hpp"
 #include "instance_handle.hpp"
@@ -11,7 +12,8 @@
 namespace {
 
 // No destructor (law 4), constant-initialised.
-constinit thread_local berth::core::InstanceHandle current = berth::core::InstanceHandle::None;
+constinit BERTH_THREAD_WORD(berth::core::InstanceHandle,
+                            berth::core::InstanceHandle::None) current = berth::core::InstanceHandle::None;
 
 }  // namespace
 

@@ -36,9 +36,9 @@ bool refuse(Call call) noexcept {
 }  // namespace
 
 const char* name_of(Call call) noexcept {
-  static constexpr const char* kNames[] = {"supported", "reserve", "release",  "commit", "decommit", "move",
-                                           "renew",     "protect", "populate", "lock",   "unlock",   "huge",
-                                           "small",     "read",    "observe",  "stop"};
+  static constexpr const char* kNames[] = {"supported", "reserve", "release", "commit",  "decommit", "recommit",
+                                           "empty",     "move",    "renew",   "protect", "populate", "lock",
+                                           "unlock",    "huge",    "small",   "read",    "observe",  "stop"};
   static_assert(std::size(kNames) == kCalls);
   return kNames[slot(call)];
 }
@@ -101,6 +101,16 @@ bool wrap_decommit(void* base, std::size_t bytes) noexcept BERTH_WRAP("8decommit
 bool wrap_decommit(void* base, std::size_t bytes) noexcept {
   return !refuse(Call::Decommit) && real_decommit(base, bytes);
 }
+
+bool real_recommit(void* base, std::size_t bytes) noexcept BERTH_REAL("8recommitEPvm");
+bool wrap_recommit(void* base, std::size_t bytes) noexcept BERTH_WRAP("8recommitEPvm");
+bool wrap_recommit(void* base, std::size_t bytes) noexcept {
+  return !refuse(Call::Recommit) && real_recommit(base, bytes);
+}
+
+bool real_empty(void* base, std::size_t bytes) noexcept BERTH_REAL("5emptyEPvm");
+bool wrap_empty(void* base, std::size_t bytes) noexcept BERTH_WRAP("5emptyEPvm");
+bool wrap_empty(void* base, std::size_t bytes) noexcept { return !refuse(Call::Empty) && real_empty(base, bytes); }
 
 Move real_move_pages(void* from, void* to, std::size_t bytes) noexcept BERTH_REAL("10move_pagesEPvS1_m");
 Move wrap_move_pages(void* from, void* to, std::size_t bytes) noexcept BERTH_WRAP("10move_pagesEPvS1_m");

@@ -18,6 +18,8 @@ enum class Call : std::uint8_t {
   Release,
   Commit,
   Decommit,
+  Recommit,
+  Empty,
   MovePages,
   Renew,
   Protect,
@@ -30,7 +32,7 @@ enum class Call : std::uint8_t {
   ObserveFaults,
   StopObservingFaults
 };
-inline constexpr std::size_t kCalls = 16;
+inline constexpr std::size_t kCalls = 18;
 
 constexpr std::size_t slot(Call call) noexcept { return static_cast<std::size_t>(call); }
 const char* name_of(Call call) noexcept;
