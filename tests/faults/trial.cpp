@@ -15,7 +15,7 @@ constexpr std::uint32_t kMost = 2000;
 // lost, a guarded run, is three.
 constexpr std::size_t kBooks = 2 * fixtures::kPage;
 
-// One trial: what the function answered, what it asked for, and what was committed beyond its birth when all was freed.
+// One trial: what the function answered, what it asked for, and what was committed when all was freed.
 struct Trial {
   Answer answer;
   Tally tally;

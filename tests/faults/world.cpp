@@ -85,7 +85,6 @@ void World::open(const berth_instance_options& options) {
 void World::open(berth_instance* created) {
   instance = created;
   handle = berth_instance_allocator(instance);
-  committed_at_birth_ = statistics(instance).committed_bytes;
 }
 
 void* World::allocate(std::size_t size) {
@@ -161,7 +160,7 @@ std::size_t World::end(bool compare_map) {
     while (!blocks.empty()) free(blocks.back().address);
     CHECK(berth_instance_purge(instance) == BERTH_OK);
     check();
-    committed = statistics(instance).committed_bytes - committed_at_birth_;
+    committed = statistics(instance).committed_bytes;
     CHECK(berth_instance_destroy(std::exchange(instance, nullptr), nullptr) == BERTH_OK);
   }
   CHECK(berth_set_quarantine(0) == BERTH_OK);

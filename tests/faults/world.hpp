@@ -50,8 +50,8 @@ class World {
   // Every kind of work succeeds again.
   void check_usable();
 
-  // Ends all there is; what was deferred is released with the next instance. Returns how much more memory than at the
-  // instance's birth was committed when all blocks had been freed and purged.
+  // Ends all there is; what was deferred is released with the next instance. Returns how much memory was
+  // committed when all blocks had been freed and purged.
   std::size_t end(bool compare_map);
 
   berth_instance* instance = nullptr;
@@ -69,7 +69,6 @@ class World {
  private:
   void check_map() const;
 
-  std::size_t committed_at_birth_ = 0;
   std::size_t nameless_bytes_;  // of the process' map, before the world began
 };
 
