@@ -18,30 +18,34 @@ std::size_t group_bytes(std::size_t span_bytes) noexcept {
   return pages_for((span_bytes >> kGroupShift) + 2) * pal::kPageSize;
 }
 
+// How many pages further up the states of a span may lie, so that those of neighbours, which all lie at the same place
+// of the same large spans, do not share a set of the TLB.
+constexpr std::uint64_t kPageColours = 64;
+
 char* page_start(char* address) noexcept { return page_address(page_number(address)); }
 
 }  // namespace
 
 std::size_t BlockStates::room(std::size_t span_bytes) noexcept {
-  return group_bytes(span_bytes) + pages_for(span_bytes >> kGranuleShift) * pal::kPageSize + 2 * pal::kPageSize;
+  const std::size_t pages = pages_for(span_bytes >> kGranuleShift) + 2 + kPageColours;
+  return group_bytes(span_bytes) + pages * pal::kPageSize;
 }
 
-void BlockStates::open(Arena& arena) noexcept {
+void BlockStates::open(Arena& arena, std::uint64_t colour) noexcept {
   arena_ = &arena;
   char* const base = arena.base();
   const std::size_t span_bytes = arena.span_bytes();
   const std::uint64_t first_group = reinterpret_cast<std::uintptr_t>(base) >> kGroupShift;
   groups_ = reinterpret_cast<std::uint8_t*>(base);
   group_count_ = (reinterpret_cast<std::uintptr_t>(base + span_bytes - 1) >> kGroupShift) - first_group + 1;
-  // The states of the first group begin where the bytes of the groups end.
-  origin_ = reinterpret_cast<std::uintptr_t>(base) + group_bytes(span_bytes) - (first_group << pal::kPageShift);
+  // The states of the first group begin where the bytes of the groups end, or a colour above that.
+  states_ = base + group_bytes(span_bytes) + colour % kPageColours * pal::kPageSize;
+  origin_ = reinterpret_cast<std::uintptr_t>(states_) - (first_group << pal::kPageShift);
   lowest_group_byte_ = base + group_bytes(span_bytes);
   lowest_state_ = page_of(group_count_);
 }
 
-char* BlockStates::page_of(std::uint64_t group) const noexcept {
-  return reinterpret_cast<char*>(groups_) + group_bytes(arena_->span_bytes()) + group * pal::kPageSize;
-}
+char* BlockStates::page_of(std::uint64_t group) const noexcept { return states_ + group * pal::kPageSize; }
 
 // Makes the byte of a group and its states accessible, and charges both.
 bool BlockStates::open_group(std::uint64_t group) noexcept {

@@ -35,8 +35,8 @@ class BlockStates {
   // How much of the bottom of a span the states of the rest take.
   static std::size_t room(std::size_t span_bytes) noexcept;
 
-  // The arena's span is open, and its floor lies room() above its base.
-  void open(Arena& arena) noexcept;
+  // The arena's span is open, and its floor lies room() above its base. `colour`: as of the instance's layout.
+  void open(Arena& arena, std::uint64_t colour) noexcept;
 
   // Written by the owner of the slab that the block lies in, and from Live to Sent by anyone; read by anyone. Relaxed:
   // who frees a block has got its address, and with it this state, from the thread that allocated it, and the way home
@@ -91,6 +91,7 @@ class BlockStates {
   // By the number of a group from the base of the span on: how many slabs lie in it, and kCharged.
   std::uint8_t* groups_ = nullptr;
   std::uint64_t group_count_ = 0;
+  char* states_ = nullptr;  // of the first group
   // From here up the bytes of groups_, or the states, are accessible: as the arena's blocks, they grow down.
   char* lowest_group_byte_ = nullptr;
   char* lowest_state_ = nullptr;

@@ -129,7 +129,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   char* const base = span.base();
   const std::size_t bytes = span.bytes();
   instance->arena.open(std::move(span), plan.geometry, settings.quota_bytes, settings.huge_pages, instance->page_limit);
-  if (has_states(settings)) instance->block_states.open(instance->arena);
+  if (has_states(settings)) instance->block_states.open(instance->arena, claim.id);
   if (settings.realtime_bytes != 0) {
     const Status status =
         realtime::open(*instance, settings.realtime_bytes, std::max(settings.realtime_threads, 1u), why);
