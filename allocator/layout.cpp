@@ -15,12 +15,17 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kLine = 64;
 // An instance begins in any line of its page but the first ones and the last: the bins of the smallest blocks before
 // it, and the two lines that every operation reads, lie in the same page.
-constexpr std::size_t kFirstLine = 1024;
-constexpr std::size_t kLineColours = 33;
+constexpr std::size_t kFirstLine = 1088;
+constexpr std::size_t kLineColours = 32;
 static_assert(sizeof(ThreadCache) - offsetof(ThreadCache, bins[kClasses - 15]) <= kFirstLine);
 static_assert(kFirstLine + (kLineColours + 1) * kLine <= pal::kPageSize);
-constexpr std::size_t kPageColours = 64;
 constexpr std::size_t kFirstPages = std::size_t{256} << 10;  // for blocks, accessible at birth
+// Books begin in any page of a huge page's range that leaves room for the first blocks before them, and as much behind
+// them. One instance after the other goes by a stride: in neighbouring pages they would crowd into the same sets of the
+// TLB (a visit of 6.4 ns instead of 5.4 among 64 instances, of 20 instead of 6.6 among 256; measured on Zen, where an
+// odd stride whose remainder by 64 is far from 0 and from 64 did equally well).
+constexpr std::size_t kPageColours = (kHugePage - 2 * kFirstPages) / pal::kPageSize;
+constexpr std::size_t kPageStride = 213;
 constexpr std::size_t kAllInstances = std::size_t{8} << 40;
 constexpr std::size_t kSpanPerSlot = std::size_t{256} << 10;
 
@@ -40,13 +45,12 @@ Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_
   result.caches = base + span_bytes - std::size_t{result.slots} * kCacheStride;
   char* const ceiling = result.caches + kCacheStride;
 
-  // Books of the largest possible size end at the ceiling. A large span then moves them into the middle of a huge
-  // page's range, and a colour away from it.
+  // Books of the largest possible size end at the ceiling. A large span then moves them to their page in a huge one.
   const std::size_t entries = (span_bytes / pal::kPageSize + 1) * sizeof(PageEntry);
   std::uintptr_t zeroth = align_down(
       reinterpret_cast<std::uintptr_t>(ceiling - sizeof(Instance) - entries) - pal::kPageSize, pal::kPageSize);
   if (span_bytes >= 32 * kHugePage) {
-    zeroth = align_down(zeroth, kHugePage) - kHugePage / 2 - (colour % kPageColours) * pal::kPageSize;
+    zeroth = align_down(zeroth, kHugePage) - kFirstPages - colour * kPageStride % kPageColours * pal::kPageSize;
   } else {
     zeroth -= (colour % 8) * pal::kPageSize;
   }

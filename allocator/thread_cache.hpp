@@ -61,12 +61,13 @@ inline constexpr std::size_t kRemoteBuckets = 8;
 struct alignas(32) ThreadCache {
   std::array<RemoteBucket, kRemoteBuckets> remote_buckets;
 
-  // Blocks of this cache that other threads have freed, a stack. Pushed by CAS (release) by anyone, taken whole by the
-  // owner with exchange (acquire): it sees the links that the senders wrote. Far from what the owner's fast path uses.
-  std::atomic<void*> remote_frees;
-  std::uint64_t unused_before_bins[3];  // a bin begins where a line does, or in its middle
+  Bin bins[kClasses];  // those of small blocks last; a bin begins where a line does, or in its middle
 
-  Bin bins[kClasses];  // those of small blocks last
+  // Blocks of this cache that other threads have freed, a stack. Pushed by CAS (release) by anyone, taken whole by the
+  // owner with exchange (acquire): it sees the links that the senders wrote. A line of its own: whoever pushes does not
+  // take a line away from the owner's fast path, and the owner's refills find it in a page that is in use anyway.
+  std::atomic<void*> remote_frees;
+  std::uint64_t unused_behind_remote_frees[7];
 
   // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
   // order to recognise its own key.
