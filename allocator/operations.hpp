@@ -65,18 +65,17 @@ inline void* allocate(Instance& instance, std::size_t size, const char* operatio
   if constexpr (kLevel == Hardening::Guarded) {
     if (void* block = guarded_blocks::allocate(instance, size_class::of(size), 0, size)) return block;
   }
-  const unsigned scaled_class = size_class::scaled_of(size);
-  Bin* bin = &instance.first_bin(scaled_class / sizeof(Bin));
+  const std::size_t scaled_class = size_class::scaled_of(size);
+  Bin* bin = &instance.first_cache().bin_at(scaled_class);
   if (instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key) [[unlikely]] {
     ThreadCache* cache = own_cache(instance);
     if (cache == nullptr) [[unlikely]]
       return allocate_slow<kLevel>(instance, size, operation, caller);
-    bin = &cache->bins[scaled_class / sizeof(Bin)];
+    bin = &cache->bin_at(scaled_class);
   }
   void* block = small_blocks::pop<kLevel>(*bin, instance);
   if (block == nullptr) [[unlikely]]
-    return allocate_from_frees<kLevel>(instance, *own_cache(instance), scaled_class / sizeof(Bin), size, operation,
-                                       caller);
+    return allocate_from_frees<kLevel>(instance, *own_cache(instance), size_class::of(size), size, operation, caller);
   BERTH_TSAN_RELEASE(own_cache(instance));
   return block;
 }

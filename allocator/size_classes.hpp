@@ -106,10 +106,10 @@ static_assert(kTable[kClasses - 1].slab_alignment == kTable[kClasses - 2].slab_a
               kTable[kClasses - 1].slab_pages == kTable[kClasses - 2].slab_pages);
 
 // The class of a request of up to kMaxSmall bytes at the default alignment, times 2^kScaleShift: one load.
-inline unsigned scaled_of(std::size_t size) noexcept {
+inline std::size_t scaled_of(std::size_t size) noexcept {
   return detail::kScaled[(size + detail::kGranule - 1) / detail::kGranule];
 }
-inline unsigned of(std::size_t size) noexcept { return scaled_of(size) >> kScaleShift; }
+inline unsigned of(std::size_t size) noexcept { return static_cast<unsigned>(scaled_of(size) >> kScaleShift); }
 
 // The class of a request at an alignment (a power of two); kNoClass: large. Blocks lie at multiples of their size in a
 // slab that is aligned to its own, so a block of a multiple of the alignment is aligned.

@@ -77,6 +77,12 @@ struct alignas(32) ThreadCache {
   std::atomic<std::uint32_t> slot;
   OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
   std::uint64_t unused_behind;
+
+  // The bin of a class that is scaled already (size_class::scaled_of): an addition, which the compiler cannot make of
+  // an index that it must first take apart.
+  Bin& bin_at(std::size_t scaled_class) noexcept {
+    return *reinterpret_cast<Bin*>(reinterpret_cast<char*>(bins) + scaled_class);
+  }
 };
 static_assert(offsetof(ThreadCache, bins) % 32 == 0 && offsetof(ThreadCache, unused_behind) % 32 == 24);
 
