@@ -12,7 +12,6 @@ namespace berth::core {
 
 namespace {
 
-constexpr std::uint64_t kReadyPages = (std::size_t{4} << 20) / pal::kPageSize;
 constexpr std::uint64_t kReadyShare = 8;
 
 // The share of the committed pages that a purge leaves in parts of huge pages.
@@ -144,6 +143,7 @@ bool Arena::take_free(PageRun run, std::uint64_t& clean) noexcept {
     if (buddy_.free_pages(FreeState::Dirty) != ready) continue;
     if (!pal::recommit(page_address(all.first), bytes(all.pages))) return false;
     buddy_.take_exactly(all);
+    note_commit(all_clean);
     charge(all_clean);
     buddy_.put({run.end(), all.pages - run.pages}, FreeState::Dirty);
     return true;
@@ -208,6 +208,7 @@ bool Arena::commit(PageRun run) noexcept {
     buddy_.put(run, FreeState::Clean);
     return false;
   }
+  note_commit(run.pages + rest);
   charge(run.pages + rest);
   if (rest != 0) buddy_.take_exactly({run.end(), rest});
   buddy_.put({run.end(), rest}, FreeState::Dirty);
@@ -251,6 +252,8 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
 void Arena::purge() noexcept {
   const pal::LockGuard held(lock_);
   give_back(0, committed_pages_.load(std::memory_order_relaxed) / kHugeRests);
+  ready_pages_ = kReadyPages;
+  gone_pages_ = 0;
   buddy_.retreat();
   // The published limit stays: entries of pages that are in use no more read as zero, as those of freed ones do.
   char* const books_end = pagemap_.end_of_entries(buddy_.lowest());
@@ -312,8 +315,15 @@ bool Arena::make_room(std::uint64_t pages) noexcept {
 // The policy for empty memory that the header states.
 void Arena::limit_ready() noexcept {
   const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
-  const std::uint64_t allowed = std::max(kReadyPages, committed / kReadyShare);
-  if (buddy_.free_pages(FreeState::Dirty) > allowed) give_back(allowed / 2, allowed);
+  const std::uint64_t allowed = std::max(ready_pages_, committed / kReadyShare);
+  if (buddy_.free_pages(FreeState::Dirty) > allowed) gone_pages_ += give_back(allowed / 2, allowed);
+}
+
+// Pages without memory are handed out: as many as went back might as well have stayed.
+void Arena::note_commit(std::uint64_t pages) noexcept {
+  const std::uint64_t again = std::min(pages, gone_pages_);
+  gone_pages_ -= again;
+  ready_pages_ = std::min(ready_pages_ + again, kMostReadyPages);
 }
 
 // Gives the largest ready blocks back until `keep` pages are left; parts of huge pages, which must be broken up for

@@ -6,7 +6,9 @@
 // Committed is what is handed out, what is free but kept ready (dirty), and the books' own pages. Pages never used and
 // pages given back (clean) are not. The policy for empty memory (law 8): free pages stay ready until they exceed an
 // eighth of what is committed and 4 MiB; then the largest free blocks go back to the system until half of that is left.
-// purge() gives all of them back now. Huge pages (arena_huge_pages.cpp) are committed, and go back, as a whole.
+// Where what went back is asked for again, the 4 MiB grow by as much, to 32 MiB at the most: so a large block that
+// comes and goes costs system calls once. purge() gives all of them back now, and forgets that. Huge pages
+// (arena_huge_pages.cpp) are committed, and go back, as a whole.
 #pragma once
 
 #include <array>
@@ -44,6 +46,10 @@ class Arena {
     char* address = nullptr;
     bool zero = false;  // reads as zero
   };
+
+  static constexpr std::uint64_t kReadyPages = (std::size_t{4} << 20) / pal::kPageSize;
+  // As glibc's limit for its threshold of mmap, which grows in the same way.
+  static constexpr std::uint64_t kMostReadyPages = (std::size_t{32} << 20) / pal::kPageSize;
 
   struct Counts {
     std::size_t committed_bytes;
@@ -141,6 +147,7 @@ class Arena {
   bool make_room(std::uint64_t pages) noexcept;
   std::uint64_t give_back(std::uint64_t keep, std::uint64_t tolerated) noexcept;
   void limit_ready() noexcept;
+  void note_commit(std::uint64_t pages) noexcept;
   void charge(std::uint64_t pages) noexcept;
   void discharge(std::uint64_t pages) noexcept;
 
@@ -159,7 +166,10 @@ class Arena {
   std::uint64_t next_huge_pages_ = 0;
   HugePagePolicy huge_pages_ = HugePagePolicy::Auto;
   bool small_pages_asked_ = false;  // for the span, but for what lies below huge_top_
-  std::uint32_t moved_runs_ = 0;    // runs, or what is left of them, that have entries of their own in the map table
+  // How many free pages stay ready in any case, and how many went back for being more and were not asked for again.
+  std::uint64_t ready_pages_ = kReadyPages;
+  std::uint64_t gone_pages_ = 0;
+  std::uint32_t moved_runs_ = 0;  // runs, or what is left of them, that have entries of their own in the map table
   std::atomic<std::uint64_t>* page_limit_ = nullptr;
   // Written under the lock, read by statistics without it, relaxed.
   std::atomic<std::uint64_t> committed_pages_{0};
