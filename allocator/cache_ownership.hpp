@@ -10,15 +10,21 @@
 
 namespace berth::core {
 
-// The calling thread's cache if it has one here, else null.
-inline ThreadCache* own_cache(Instance& instance) noexcept {
+// The calling thread's cache if it has one here other than the first, else null.
+inline ThreadCache* own_later_cache(Instance& instance) noexcept {
   const ThreadKey key = thread_key;
-  if (ThreadCache& first = instance.first_cache(); first.owner.load(std::memory_order_relaxed) == key) [[likely]]
-    return &first;
   const std::uint32_t slot = thread_index(key) + Instance::kThreadSlots;
   if (slot >= instance.open_slots.load(std::memory_order_acquire)) return nullptr;
   ThreadCache& cache = instance.cache(slot);
   return cache.owner.load(std::memory_order_relaxed) == key ? &cache : nullptr;
+}
+
+// The calling thread's cache if it has one here, else null.
+inline ThreadCache* own_cache(Instance& instance) noexcept {
+  ThreadCache& first = instance.first_cache();
+  if (first.owner.load(std::memory_order_relaxed) == thread_key) [[likely]]
+    return &first;
+  return own_later_cache(instance);
 }
 
 // The calling thread's cache, found, inherited or made. Null if there is none to have: more threads than slots, the

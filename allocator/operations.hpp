@@ -68,7 +68,7 @@ inline void* allocate(Instance& instance, std::size_t size, const char* operatio
   const std::size_t scaled_class = size_class::scaled_of(size);
   Bin* bin = &instance.first_cache().bin_at(scaled_class);
   if (instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key) [[unlikely]] {
-    ThreadCache* cache = own_cache(instance);
+    ThreadCache* cache = own_later_cache(instance);
     if (cache == nullptr) [[unlikely]]
       return allocate_slow<kLevel>(instance, size, operation, caller);
     bin = &cache->bin_at(scaled_class);
