@@ -55,10 +55,10 @@ class FreeBlocks {
 };
 
 void mark_cache(Instance& instance, ThreadCache& cache, FreeBlocks& free) noexcept {
-  for (const Bin& bin : cache.bins) {
-    free.mark_list(bin.allocate_list, instance.link_key);
-    free.mark_list(bin.free_list, instance.link_key);
-  }
+  cache.for_each_used_bin([&](unsigned size_class) {
+    free.mark_list(cache.bins[size_class].allocate_list, instance.link_key);
+    free.mark_list(cache.bins[size_class].free_list, instance.link_key);
+  });
   for (const RemoteBucket& bucket : cache.remote_buckets) free.mark_list(bucket.head, instance.link_key);
   free.mark_list(cache.remote_frees.load(std::memory_order_acquire), instance.link_key);
 }

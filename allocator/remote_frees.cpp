@@ -23,6 +23,7 @@ void send(Instance& instance, RemoteBucket& bucket) noexcept {
 }  // namespace
 
 void add(Instance& instance, ThreadCache& cache, std::uint32_t owner_slot, unsigned size_class, void* block) noexcept {
+  cache.use_bin(size_class);
   cache.bins[size_class].frees.add(1);
   cache.remote_deallocations.add(1);
   RemoteBucket& bucket = cache.remote_buckets[owner_slot % kRemoteBuckets];

@@ -90,6 +90,7 @@ bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexc
     realtime::deallocate(instance, pages.address, returned);
     return false;
   }
+  cache.use_bin(size_class);
   Slab slab = slab_at(instance, index);
   slab.set_free_list(nullptr);
   slab.set_counts({0, 0, origin, 1});
@@ -249,7 +250,7 @@ void drain_remote_frees(Instance& instance, ThreadCache& cache) noexcept {
 void empty(Instance& instance, ThreadCache& cache) noexcept {
   remote_frees::send_all(instance, cache);
   drain_remote_frees(instance, cache);
-  for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
+  cache.for_each_used_bin([&](unsigned size_class) {
     Bin& bin = cache.bins[size_class];
     if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(bin, size_class);
     return_list(instance, cache, std::exchange(bin.free_list, nullptr));
@@ -261,7 +262,7 @@ void empty(Instance& instance, ThreadCache& cache) noexcept {
       index = next;
     }
     cache.bins[size_class].next_carve = 0;
-  }
+  });
 }
 
 void rename_owner(Instance& instance, ThreadCache& cache, const void* block) noexcept {

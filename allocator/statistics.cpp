@@ -26,7 +26,7 @@ Statistics collect_statistics(Instance& instance) noexcept {
     const ThreadCache& cache = instance.cache(slot);
     if (cache.slot.load(std::memory_order_relaxed) != slot) continue;
     sums.remote_deallocations += cache.remote_deallocations.get();
-    for (unsigned size_class = 0; size_class < kClasses; ++size_class) {
+    cache.for_each_used_bin([&](unsigned size_class) {
       const Bin& bin = cache.bins[size_class];
       const std::uint64_t allocations = bin.allocations.get();
       const std::uint64_t deallocations = bin.deallocations();
@@ -34,7 +34,7 @@ Statistics collect_statistics(Instance& instance) noexcept {
       sums.deallocations += deallocations;
       // A cache may have freed more than it allocated; the sum over all caches is what was left. It wraps in between.
       sums.live_bytes += (allocations - deallocations) * size_class::kTable[size_class].block_bytes;
-    }
+    });
   }
   sums.live_blocks = sums.allocations - sums.deallocations;
   // Read while threads are inside, or after a double free that nobody caught: fewer than none is none.

@@ -7,6 +7,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 
@@ -67,7 +68,10 @@ struct alignas(32) ThreadCache {
   // owner with exchange (acquire): it sees the links that the senders wrote. A line of its own: whoever pushes does not
   // take a line away from the owner's fast path, and the owner's refills find it in a page that is in use anyway.
   std::atomic<void*> remote_frees;
-  std::uint64_t unused_behind_remote_frees[7];
+  // Bit by bit, the bins that were ever used. The others need not be looked at, and their pages may have no memory. Set
+  // by the owner before a bin's first block, read by statistics; relaxed: until then all counts of the bin are zero.
+  std::array<std::atomic<std::uint64_t>, 2> used_bins;
+  std::uint64_t unused_behind_used_bins[5];
 
   // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
   // order to recognise its own key.
@@ -78,12 +82,30 @@ struct alignas(32) ThreadCache {
   OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
   std::uint64_t unused_behind;
 
+  void use_bin(unsigned size_class) noexcept {
+    std::atomic<std::uint64_t>& word = used_bins[size_class / 64];
+    const std::uint64_t known = word.load(std::memory_order_relaxed);
+    const std::uint64_t bit = std::uint64_t{1} << (size_class % 64);
+    if ((known & bit) == 0) word.store(known | bit, std::memory_order_relaxed);
+  }
+
+  // Calls `visit` with the class of each used bin.
+  template <typename Visit>
+  void for_each_used_bin(Visit visit) const noexcept {
+    for (unsigned word = 0; word < used_bins.size(); ++word) {
+      for (std::uint64_t left = used_bins[word].load(std::memory_order_relaxed); left != 0; left &= left - 1) {
+        visit(word * 64 + static_cast<unsigned>(std::countr_zero(left)));
+      }
+    }
+  }
+
   // The bin of a class that is scaled already (size_class::scaled_of): an addition, which the compiler cannot make of
   // an index that it must first take apart.
   Bin& bin_at(std::size_t scaled_class) noexcept {
     return *reinterpret_cast<Bin*>(reinterpret_cast<char*>(bins) + scaled_class);
   }
 };
+static_assert(kClasses <= 128);
 static_assert(offsetof(ThreadCache, bins) % 32 == 0 && offsetof(ThreadCache, unused_behind) % 32 == 24);
 
 // The address of a bin is a constant plus its number (slot << 7 | class, see slab_word) times its size.
