@@ -24,6 +24,10 @@ constexpr std::uint32_t kMaxCarve = 64;
 constexpr std::size_t kFirstCarveBytes = std::size_t{8} << 10;
 constexpr std::size_t kMaxCarveBytes = std::size_t{32} << 10;
 
+std::uint32_t first_carve(const Class& kind) noexcept {
+  return std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kFirstCarveBytes / kind.block_bytes), 1, kFirstCarve);
+}
+
 constexpr std::size_t kCollectionStep = std::size_t{1} << 20;
 
 Slab slab_at(Instance& instance, std::uint32_t index) noexcept { return {instance.arena.pagemap(), index}; }
@@ -81,8 +85,11 @@ bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexc
   const Arena::Allocation pages = realtime::allocate(instance, kind.slab_pages, kind.slab_alignment);
   if (pages.address == nullptr) return false;
   const std::uint32_t index = index_of(instance, pages.address);
-  // Equal parts of different instances begin in different lines, as their books do.
-  const std::size_t colour = (instance.id % 64) * 64;
+  // Equal parts of different instances begin in different lines, as their books do; where the first blocks fill no more
+  // than half a page, in one where they do not reach into the next page.
+  const std::size_t first_bytes = std::size_t{first_carve(kind)} * kind.block_bytes;
+  const std::size_t lines = (pal::kPageSize - (first_bytes <= pal::kPageSize / 2 ? first_bytes : 0)) / 64;
+  const std::size_t colour = instance.id % lines * 64;
   const auto origin = static_cast<std::uint16_t>(colour / kind.block_bytes);
   if (opens_states(instance, pages.address) &&
       !instance.block_states.add_slab(page_number(pages.address), kind.slab_pages)) {
@@ -118,8 +125,7 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   const Class& kind = kTable[instance.cut_as(size_class)];
   Slab slab = slab_at(instance, index);
   Slab::Counts counts = slab.counts();
-  const auto first =
-      std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kFirstCarveBytes / kind.block_bytes), 1, kFirstCarve);
+  const std::uint32_t first = first_carve(kind);
   const auto most =
       std::clamp<std::uint32_t>(static_cast<std::uint32_t>(kMaxCarveBytes / kind.block_bytes), first, kMaxCarve);
   std::uint32_t& next_carve = cache.bins[size_class].next_carve;
