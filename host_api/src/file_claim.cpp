@@ -4,17 +4,17 @@
 // The list of claims.
 #include "file_claim.hpp"
 
-#include <mutex>
+#include "arenas/pal/lock.hpp"
 
 namespace berth::detail {
 
 namespace {
-constinit std::mutex claims_mutex;
+constinit pal::Lock claims_mutex;
 constinit FileClaim* claims = nullptr;
 }  // namespace
 
 bool FileClaim::take(const FileIdentity& file) noexcept {
-  const std::lock_guard lock(claims_mutex);
+  const pal::LockGuard lock(claims_mutex);
   for (const FileClaim* claim = claims; claim != nullptr; claim = claim->next_) {
     if (claim->file_ == file) return false;
   }
@@ -27,7 +27,7 @@ bool FileClaim::take(const FileIdentity& file) noexcept {
 
 void FileClaim::release() noexcept {
   if (!held_) return;
-  const std::lock_guard lock(claims_mutex);
+  const pal::LockGuard lock(claims_mutex);
   for (FileClaim** link = &claims; *link != nullptr; link = &(*link)->next_) {
     if (*link != this) continue;
     *link = next_;

@@ -5,8 +5,8 @@
 #include "left_behind.hpp"
 
 #include <algorithm>
-#include <mutex>
 
+#include "arenas/pal/lock.hpp"
 namespace berth::detail {
 
 namespace {
@@ -17,7 +17,7 @@ union KeptForEver {
   ~KeptForEver() {}
   std::vector<MappedModule> modules;
 };
-constinit std::mutex mutex;  // not held while the loader is asked
+constinit pal::Lock mutex;  // not held while the loader is asked
 constinit KeptForEver kept;
 
 bool contains(std::span<const MappedModule> modules, const ModuleIdentity& module) {
@@ -32,7 +32,7 @@ void leave_behind(std::span<const MappedModule> modules) {
   if (std::ranges::all_of(modules, &MappedModule::left)) return;
   std::vector<MappedModule> gone = left_behind();
   std::erase_if(gone, [](const MappedModule& module) { return is_mapped(module.identity); });
-  const std::lock_guard lock(mutex);
+  const pal::LockGuard lock(mutex);
   std::erase_if(kept.modules, [&](const MappedModule& module) { return contains(gone, module.identity); });
   for (const MappedModule& module : modules) {
     if (!module.left && !contains(kept.modules, module.identity)) kept.modules.push_back(module);
@@ -40,7 +40,7 @@ void leave_behind(std::span<const MappedModule> modules) {
 }
 
 std::vector<MappedModule> left_behind() {
-  const std::lock_guard lock(mutex);
+  const pal::LockGuard lock(mutex);
   return kept.modules;
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "module_inspection.hpp"
@@ -40,5 +41,19 @@ std::optional<Dependent> find_dependent(const ModuleIdentity& module);
 
 // Whether any module lies there.
 bool is_occupied(std::uintptr_t begin, std::size_t bytes);
+
+// What the platform tells of a module: the names that others may need it by, and the names of what it needs.
+struct ListedModule {
+  MappedModule module;
+  std::vector<std::string> names;
+  std::vector<std::string> needs;
+};
+
+// All modules in the order of loading: what a module has brought in comes behind it, and a name that a module needs is
+// answered by the first in the list that has it.
+std::vector<ListedModule> list_modules();
+
+// A module that is not linked with this one, and is bound to its symbols all the same.
+std::optional<ModuleIdentity> find_bound(const MappedModule& module);
 
 }  // namespace berth::detail

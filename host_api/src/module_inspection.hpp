@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "berth/allocator.h"
@@ -26,8 +27,8 @@ struct ModuleIdentity {
   std::string name;
 };
 
-// Nothing if there is no such file.
-std::optional<FileIdentity> identify_file(const std::filesystem::path& path) noexcept;
+// Nothing if there is no such file, or the system tells nothing of it: `error` says why.
+std::optional<FileIdentity> identify_file(const std::filesystem::path& path, std::error_code& error) noexcept;
 
 // Why a file cannot be a module, where the system's loader would not say so but fault or wait for ever: it is cut off,
 // or no plain file. Empty: nothing of that kind.
@@ -55,11 +56,15 @@ std::optional<ModuleIdentity> find_user(const berth_allocator* instance);
 void* find_symbol_address(void* native_handle, const char* name) noexcept;
 void* find_own_symbol_address(void* native_handle, const ModuleIdentity& module, const char* name) noexcept;
 
-// The size that the module's symbol table gives for the object at an address, 0 if it gives none.
+// How large the object at an address of a module can be: as the module's symbol table or section has it; 0: unknown.
 std::size_t symbol_size(const void* address) noexcept;
 
-// Why a module that was closed is still mapped.
+// Why a module that was closed is still mapped: its own doing, another module, or a reference that somebody holds.
 Obstacle why_still_mapped(const ModuleIdentity& module);
+
+// The platform's part of that. None where the module itself would leave; and the cause where no other module needs it.
+Obstacle why_it_stays_itself(const ModuleIdentity& module);
+Obstacle why_it_is_referenced(const ModuleIdentity& module);
 
 // Gives the loader an occasion to unmap a module that nothing holds any more: it does not look by itself when the last
 // thread with thread_local objects of the module ends.
@@ -67,8 +72,8 @@ void prompt_unmapping(const ModuleIdentity& module) noexcept;
 
 void close_handle(void* native_handle) noexcept;
 
-// What the loader said about the calling thread's last failed call.
-std::string last_loader_error();
+// What the loader said about the calling thread's last call, which failed to open this file with this error.
+std::string loader_error(const std::filesystem::path& path, const std::error_code& error);
 
 // The last part of a module's path.
 std::string file_name(std::string_view path);

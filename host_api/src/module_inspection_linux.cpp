@@ -2,26 +2,21 @@
 // Copyright (c) the Berth authors
 //
 // module_inspection.hpp for glibc's loader.
-#include <cxxabi.h>
 #include <dlfcn.h>
 #include <link.h>
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <cerrno>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 #include <span>
-#include <string_view>
 
-#include "elf_image.hpp"
+#include "elf_image_linux.hpp"
 #include "loader_lock.hpp"
-#include "module_graph.hpp"
 #include "module_inspection.hpp"
 #include "module_list_linux.hpp"
-#include "module_owner.hpp"
 
 namespace berth::detail {
 
@@ -43,14 +38,6 @@ Obstacle obstacle_in(const ElfImage& image) {
   return {Cause::UniqueSymbols, "GNU_UNIQUE symbols pin it for ever: " + names + " (compile it with -fno-gnu-unique)"};
 }
 
-Obstacle needed_by(const Dependent& dependent) {
-  std::string who = dependent.module.name.empty() ? "the program" : file_name(dependent.module.name);
-  const std::string plugin = ModuleOwner::of(dependent.module);
-  if (!plugin.empty()) who += " (plugin \"" + plugin + "\")";
-  return {Cause::NeededBy,
-          (dependent.linked ? "another module needs it: " : "another module is bound to its symbols: ") + who};
-}
-
 bool uses_thread_exit(const ElfImage& image) {
   bool found = false;
   image.for_each_symbol([&](const char* name, const ElfW(Sym) & symbol) {
@@ -63,9 +50,12 @@ bool uses_thread_exit(const ElfImage& image) {
 
 }  // namespace
 
-std::optional<FileIdentity> identify_file(const std::filesystem::path& path) noexcept {
+std::optional<FileIdentity> identify_file(const std::filesystem::path& path, std::error_code& error) noexcept {
   struct stat status;
-  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  if (::stat(path.c_str(), &status) != 0) {
+    error = std::error_code(errno, std::generic_category());
+    return std::nullopt;
+  }
   return FileIdentity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
 }
 
@@ -157,18 +147,19 @@ std::size_t symbol_size(const void* address) noexcept {
   return info.dli_saddr == address ? static_cast<const ElfW(Sym)*>(symbol)->st_size : 0;
 }
 
-Obstacle why_still_mapped(const ModuleIdentity& module) {
+Obstacle why_it_stays_itself(const ModuleIdentity& module) {
   Obstacle obstacle;
-  bool thread_exit = false;
   any_module([&](const dl_phdr_info& info) {
     if (!matches(info, module)) return false;
-    const ElfImage image(info);
-    obstacle = obstacle_in(image);
-    thread_exit = uses_thread_exit(image);
+    obstacle = obstacle_in(ElfImage(info));
     return true;
   });
-  if (obstacle) return obstacle;
-  if (const std::optional<Dependent> dependent = find_dependent(module)) return needed_by(*dependent);
+  return obstacle;
+}
+
+Obstacle why_it_is_referenced(const ModuleIdentity& module) {
+  const bool thread_exit =
+      any_module([&](const dl_phdr_info& info) { return matches(info, module) && uses_thread_exit(ElfImage(info)); });
   if (thread_exit) {
     return {Cause::ThreadLocal,
             "a thread that has used its thread_local objects is still alive, or somebody else has opened it too"};
@@ -186,18 +177,10 @@ void close_handle(void* native_handle) noexcept {
   ::dlclose(native_handle);
 }
 
-std::string last_loader_error() {
+// The error is the same for every cause.
+std::string loader_error(const std::filesystem::path&, const std::error_code&) {
   const char* text = ::dlerror();
   return text != nullptr ? text : "the loader gives no reason";
-}
-
-std::string file_name(std::string_view path) { return std::string(path.substr(path.rfind('/') + 1)); }
-
-std::string demangle(const char* name) {
-  int status = 0;
-  const std::unique_ptr<char, decltype(&std::free)> text(abi::__cxa_demangle(name, nullptr, nullptr, &status),
-                                                         &std::free);
-  return status == 0 && text != nullptr ? text.get() : name;
 }
 
 }  // namespace berth::detail

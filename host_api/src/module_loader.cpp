@@ -14,12 +14,14 @@ namespace berth::detail {
 
 bool Module::open(const std::filesystem::path& path, bool global_symbols, std::string& failure) {
   namespace load_mode = boost::dll::load_mode;
-  const load_mode::type mode = load_mode::rtld_now | (global_symbols ? load_mode::rtld_global : load_mode::rtld_local);
-  std::error_code error;  // the same for every cause: the loader's own text tells more
+  // The last is for Windows: libraries that the module needs are looked for beside it.
+  const load_mode::type mode = load_mode::rtld_now | (global_symbols ? load_mode::rtld_global : load_mode::rtld_local) |
+                               load_mode::load_with_altered_search_path;
+  std::error_code error;
   const LoaderLock lock;
   library_.load(path, error, mode);
   if (!library_.is_loaded()) {
-    failure = last_loader_error();
+    failure = loader_error(path, error);
     return false;
   }
   std::optional<ModuleIdentity> identity = identify_module(library_.native());

@@ -5,17 +5,17 @@
 #include "module_owner.hpp"
 
 #include <algorithm>
-#include <mutex>
 
+#include "arenas/pal/lock.hpp"
 namespace berth::detail {
 
 namespace {
-constinit std::mutex owners_mutex;
+constinit pal::Lock owners_mutex;
 constinit ModuleOwner* owners = nullptr;
 }  // namespace
 
 void ModuleOwner::announce(const std::string& plugin, std::span<const MappedModule> modules) noexcept {
-  const std::lock_guard lock(owners_mutex);
+  const pal::LockGuard lock(owners_mutex);
   plugin_ = &plugin;
   modules_ = modules;
   next_ = owners;
@@ -24,7 +24,7 @@ void ModuleOwner::announce(const std::string& plugin, std::span<const MappedModu
 
 void ModuleOwner::withdraw() noexcept {
   if (plugin_ == nullptr) return;
-  const std::lock_guard lock(owners_mutex);
+  const pal::LockGuard lock(owners_mutex);
   for (ModuleOwner** link = &owners; *link != nullptr; link = &(*link)->next_) {
     if (*link != this) continue;
     *link = next_;
@@ -34,7 +34,7 @@ void ModuleOwner::withdraw() noexcept {
 }
 
 std::string ModuleOwner::of(const ModuleIdentity& module) {
-  const std::lock_guard lock(owners_mutex);
+  const pal::LockGuard lock(owners_mutex);
   for (const ModuleOwner* owner = owners; owner != nullptr; owner = owner->next_) {
     const auto same = [&](const MappedModule& other) {
       return other.identity.base == module.base && other.identity.name == module.name;

@@ -6,7 +6,6 @@
 #include "plugin_loading.hpp"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
 #include <optional>
@@ -17,7 +16,6 @@
 #include "berth/plugin.h"
 #include "instance_creation.hpp"
 #include "plugin_call.hpp"
-#include "private_copy.hpp"
 #include "teardown.hpp"
 
 namespace berth::detail {
@@ -108,22 +106,23 @@ void attach(PluginState& plugin) {
   plugin.attached = true;
 }
 
-void make_copy(const PluginState& plugin, const LoadOptions& options, PrivateCopy& copy) {
+void make_copy(PluginState& plugin, const LoadOptions& options) {
   if (options.global_symbols) {
     fail(plugin, BERTH_ERR_INVALID_ARGUMENT,
          "private_copy and global_symbols exclude each other: another copy would be bound to this one's symbols");
   }
   std::string failure;
-  if (!copy.make(plugin.path, failure)) fail(plugin, BERTH_ERR_LOAD, "no private copy: " + failure);
+  if (!plugin.copy.make(plugin.path, failure)) fail(plugin, BERTH_ERR_LOAD, "no private copy: " + failure);
 }
 
 // Opens the plugin's file, or the copy where one was made, which then has served.
-void open_module(PluginState& plugin, PrivateCopy& copy, bool global_symbols) {
+void open_module(PluginState& plugin, bool global_symbols) {
+  PrivateCopy& copy = plugin.copy;
   const bool is_copy = !copy.path().empty();
   const std::filesystem::path file = is_copy ? copy.path() : plugin.path;
   std::string failure;
   const bool open = plugin.module.open(file, global_symbols, failure);
-  copy.remove();
+  copy.was_opened();
   if (!open) {
     if (!copy.elsewhere().empty()) failure += " (a private copy could not be made " + copy.elsewhere() + ")";
     fail(plugin, BERTH_ERR_LOAD, failure);
@@ -165,32 +164,30 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
                                          const LoadOptions& options) {
   std::shared_ptr<PluginState> plugin = new_state(std::move(zombies), path, options);
   if (path.empty()) fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "the path is empty");
-  const std::optional<FileIdentity> file = identify_file(path);
+  std::error_code error;
+  const std::optional<FileIdentity> file = identify_file(path, error);
   if (!file) {
-    const std::error_code error(errno, std::generic_category());
     const bool missing = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
     fail(*plugin, missing ? BERTH_ERR_NOT_FOUND : BERTH_ERR_LOAD, error.message());
   }
   // The system's loader opens whatever it is given, and faults where a file is shorter than its headers say.
   if (const std::string defect = module_file_defect(path); !defect.empty()) fail(*plugin, BERTH_ERR_LOAD, defect);
   // An absolute path, so that the loader does not search its own folders and a later chdir changes nothing.
-  std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (!error) plugin->path = absolute;
-  PrivateCopy copy;
   if (options.private_copy) {
-    make_copy(*plugin, options, copy);  // a file that nobody else knows needs no claim
+    make_copy(*plugin, options);  // a file that nobody else knows needs no claim
   } else {
     claim_file(*plugin, *file);
   }
-  if (is_loaded(options.private_copy ? copy.path() : plugin->path)) {
+  if (is_loaded(options.private_copy ? plugin->copy.path() : plugin->path)) {
     fail(*plugin, BERTH_ERR_BUSY, "it is loaded in this process already, by no Host");
   }
 
   create_instance(*plugin, options);
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
-    open_module(*plugin, copy, options.global_symbols);
+    open_module(*plugin, options.global_symbols);
     note_modules(*plugin);
     check_plugin_info(*plugin, options, true);
     attach(*plugin);
@@ -214,7 +211,8 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "private_copy is set, but the module that is adopted is open already");
   }
   // A file that was deleted since is known by where it is mapped.
-  claim_file(*plugin, identify_file(plugin->path).value_or(FileIdentity{~std::uint64_t{0}, identity->base}));
+  std::error_code error;
+  claim_file(*plugin, identify_file(plugin->path, error).value_or(FileIdentity{~std::uint64_t{0}, identity->base}));
 
   if (instance == nullptr) {
     create_instance(*plugin, options);

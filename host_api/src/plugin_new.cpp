@@ -4,9 +4,10 @@
 // berth::plugin_new: operator new and delete of a C++ plugin, routed to the plugin's own instance. Linked into the
 // plugin; nothing of it shows outside, and nothing of it outlives the module (law 4).
 //
-// The definitions carry the operators' mangled names and hidden visibility. Declared under their C++ names they could
-// not be hidden: <new> gives them default visibility, and then the first plugin's operators would serve every module.
-#include <dlfcn.h>
+// The definitions carry the operators' mangled names, and are hidden as all of this file is (-fvisibility=hidden).
+// Declared under their C++ names they could not be hidden: <new> gives them default visibility, and then the first
+// plugin's operators would serve every module.
+#include "plugin_new.hpp"
 
 #include <atomic>
 #include <cstddef>
@@ -16,27 +17,22 @@
 
 #include "berth/allocator.h"
 
-#if defined(__LP64__)
+// How size_t is spelt in a mangled name.
+#if __SIZEOF_SIZE_T__ == 4
+#define BERTH_SIZE_CODE "j"
+static_assert(std::is_same_v<std::size_t, unsigned int>);
+#elif __SIZEOF_LONG__ == 8
 #define BERTH_SIZE_CODE "m"
 static_assert(std::is_same_v<std::size_t, unsigned long>);
 #else
-#define BERTH_SIZE_CODE "j"
-static_assert(std::is_same_v<std::size_t, unsigned int>);
+#define BERTH_SIZE_CODE "y"
+static_assert(std::is_same_v<std::size_t, unsigned long long>);
 #endif
 
-// The handle of the instance that was being loaded when this module was; NULL: none. A note in the module tells the
-// host's loader where it is, so that it finds every module that allocates from an instance before it destroys it.
+// The handle of the instance that was being loaded when this module was; NULL: none.
 extern "C" {
-[[gnu::visibility("hidden")]] constinit std::atomic<berth_allocator*> berth_plugin_new_handle = nullptr;
+constinit std::atomic<berth_allocator*> berth_plugin_new_handle = nullptr;
 }
-
-asm(".pushsection .note.berth, \"a\", %note\n"
-    ".balign 4\n"
-    ".long 6, 8, 1\n"  // length of the name, length of the content, type 1: where the handle is
-    ".asciz \"Berth\"\n"
-    ".balign 4\n"
-    "0: .quad berth_plugin_new_handle - 0b\n"
-    ".popsection\n");
 
 namespace {
 
@@ -52,10 +48,10 @@ struct RealOperators {
 constinit RealOperators real{};
 constinit bool captured = false;
 
-void* find(const char* symbol) noexcept { return dlsym(RTLD_DEFAULT, symbol); }
+void* find(const char* symbol) noexcept { return berth::detail::find_in_process(symbol); }
 
-// Runs at load, before the plugin's own constructors: dlsym takes the loader's lock, which an operator must not, and
-// the instance is current on the loading thread only then.
+// Runs at load, before the plugin's own constructors: finding symbols takes the loader's lock, which an operator must
+// not, and the instance is current on the loading thread only then.
 [[gnu::constructor(101)]] void capture() noexcept {
   if (captured) return;
   captured = true;
@@ -183,7 +179,7 @@ constexpr std::size_t number(std::align_val_t alignment) noexcept { return stati
 
 }  // namespace
 
-#define BERTH_OPERATOR(symbol) __asm__(symbol) __attribute__((visibility("hidden"), used))
+#define BERTH_OPERATOR(symbol) __asm__(symbol) __attribute__((used))
 #define S BERTH_SIZE_CODE
 
 extern "C" {

@@ -41,23 +41,25 @@ void ZombieList::add(std::shared_ptr<PluginState> plugin) noexcept {
 }
 
 std::shared_ptr<PluginState> ZombieList::take_all() noexcept {
-  const std::lock_guard lock(mutex_);
+  const pal::LockGuard lock(mutex_);
   return std::move(first_);
 }
 
 void ZombieList::put_back(std::shared_ptr<PluginState> plugin) noexcept {
-  std::unique_lock lock(mutex_);
-  if (ended_) {
-    lock.unlock();
-    return keep_for_ever(std::move(plugin));
+  {
+    const pal::LockGuard lock(mutex_);
+    if (!ended_) {
+      plugin->next = std::move(first_);
+      first_ = std::move(plugin);
+      return;
+    }
   }
-  plugin->next = std::move(first_);
-  first_ = std::move(plugin);
+  keep_for_ever(std::move(plugin));
 }
 
 void ZombieList::end() noexcept {
   {
-    const std::lock_guard lock(mutex_);
+    const pal::LockGuard lock(mutex_);
     ended_ = true;
   }
   for (std::shared_ptr<PluginState> plugin = take_all(); plugin != nullptr;) {

@@ -9,10 +9,10 @@
 #include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "arenas/pal/lock.hpp"
 #include "berth/host.hpp"
 #include "code_range.hpp"
 #include "file_claim.hpp"
@@ -21,6 +21,7 @@
 #include "module_loader.hpp"
 #include "module_owner.hpp"
 #include "obstacle.hpp"
+#include "private_copy.hpp"
 
 namespace berth::detail {
 
@@ -34,6 +35,7 @@ struct PluginState {
   std::string name;
   berth_instance* instance = nullptr;
   berth_allocator* allocator = nullptr;
+  PrivateCopy copy;  // that the module was opened from, if any; outlives it
   Module module;
   std::vector<MappedModule> modules;  // the plugin's own, then the libraries that were loaded because of it
   ModuleOwner owner;                  // of these
@@ -65,7 +67,7 @@ class ZombieList {
   void end() noexcept;
 
  private:
-  std::mutex mutex_;
+  pal::Lock mutex_;
   std::shared_ptr<PluginState> first_;
   std::atomic<std::size_t> count_ = 0;
   bool ended_ = false;

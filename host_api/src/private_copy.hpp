@@ -10,7 +10,7 @@
 
 namespace berth::detail {
 
-// The file exists while this does, or until remove(): a module that was opened from it needs it no more.
+// The file exists while this does, or until remove().
 class PrivateCopy {
  public:
   PrivateCopy() = default;
@@ -23,6 +23,10 @@ class PrivateCopy {
   // says why.
   bool make(const std::filesystem::path& file, std::string& failure);
 
+  // A module was opened from it, or could not be: the file goes, where the system lets it go as long as it is mapped.
+  void was_opened() noexcept;
+
+  // The module has left.
   void remove() noexcept;
 
   const std::filesystem::path& path() const noexcept { return path_; }

@@ -63,6 +63,8 @@ bool PrivateCopy::make_in(const std::filesystem::path& folder, const std::filesy
   return false;
 }
 
+void PrivateCopy::was_opened() noexcept { remove(); }
+
 void PrivateCopy::remove() noexcept {
   if (path_.empty()) return;
   ::unlink(path_.c_str());

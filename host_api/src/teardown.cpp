@@ -98,6 +98,7 @@ bool finish(PluginState& plugin, UnloadReport& report) noexcept {
   berth_instance_report freed{};
   freed.struct_size = sizeof(freed);
   report.status = berth_instance_destroy(plugin.instance, &freed);
+  plugin.copy.remove();
   plugin.claim.release();
   report.outcome = UnloadReport::Outcome::Destroyed;
   report.live_blocks = freed.live_blocks;

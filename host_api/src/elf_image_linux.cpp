@@ -2,7 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // The layout of what ElfImage reads: elf(5), and the GNU hash table, whose last chain ends the symbol table.
-#include "elf_image.hpp"
+#include "elf_image_linux.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -92,8 +92,8 @@ bool ElfImage::covers(std::uintptr_t address, std::size_t bytes) const noexcept 
 }
 
 const berth_allocator* ElfImage::plugin_new_handle() const noexcept {
-  // As plugin_new.cpp writes it: lengths, type and name, then the distance from here to the handle. Looked for at each
-  // word, because linkers disagree on how notes of different alignment are padded.
+  // As plugin_new_linux.cpp writes it: lengths, type and name, then the distance from here to the handle. Looked for at
+  // each word, because linkers disagree on how notes of different alignment are padded.
   constexpr unsigned char kHeader[] = {6, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 'B', 'e', 'r', 't', 'h', 0, 0, 0};
   static_assert(std::endian::native == std::endian::little);
   for (const ElfW(Phdr) & segment : segments_) {

@@ -43,7 +43,7 @@ class ElfImage {
   // Whether a symbol that the module imports is bound to an address in this range.
   bool is_bound_into(std::uintptr_t begin, std::size_t bytes) const noexcept;
 
-  // The instance that the module's operator new uses (see plugin_new.cpp), nullptr if it has none.
+  // The instance that the module's operator new uses (see plugin_new_linux.cpp), nullptr if it has none.
   const berth_allocator* plugin_new_handle() const noexcept;
 
  private:
