@@ -17,10 +17,11 @@ foreach(kind IN ITEMS LIBRARY INCLUDE PACKAGE)
   set(CMAKE_FIND_ROOT_PATH_MODE_${kind} ONLY)
 endforeach()
 
-# Programs run under Wine, in a prefix of the build's own, and find the compiler's DLLs in one folder.
+# Programs run under Wine, in a prefix of the build's own, and find the compiler's DLLs in one folder. Wine's own part
+# keeps one heap for all threads: what it took for each would look like theirs.
 find_program(BERTH_WINE NAMES wine64 wine64-stable wine PATHS /usr/lib/wine DOC "Runs the programs that are built")
 set(BERTH_WINE_FOLDER ${CMAKE_BINARY_DIR}/wine)
 if(BERTH_WINE)
-  set(CMAKE_CROSSCOMPILING_EMULATOR /usr/bin/env WINEDEBUG=-all WINEPREFIX=${BERTH_WINE_FOLDER}/prefix
-    WINEPATH=Z:${BERTH_WINE_FOLDER}/dlls ${BERTH_WINE})
+  set(CMAKE_CROSSCOMPILING_EMULATOR /usr/bin/env WINEDEBUG=-all MALLOC_ARENA_MAX=1
+    WINEPREFIX=${BERTH_WINE_FOLDER}/prefix WINEPATH=Z:${BERTH_WINE_FOLDER}/dlls ${BERTH_WINE})
 endif()

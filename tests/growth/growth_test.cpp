@@ -25,7 +25,7 @@ constexpr std::size_t scaled(std::size_t count) { return kSanitized ? count / 20
 void check_equal(const ProcessView& before, const ProcessView& after, std::size_t resident_growth) {
   CAPTURE(before, after);
   CHECK(after.descriptors == before.descriptors);
-  CHECK(after.pthread_keys == before.pthread_keys);
+  CHECK(after.thread_keys == before.thread_keys);
   CHECK(after.threads == before.threads);
   if (kSanitized) return;
   CHECK(after.address_space_bytes == before.address_space_bytes);
@@ -150,7 +150,7 @@ TEST_CASE("1,000 cycles beside 200 neighbours, destroyed in random order", "[gro
   // Neighbours come and go, so spans may differ in size by one step and entries merge differently.
   CAPTURE(before, after);
   CHECK(after.descriptors == before.descriptors);
-  CHECK(after.pthread_keys == before.pthread_keys);
+  CHECK(after.thread_keys == before.thread_keys);
   if (!kSanitized) {
     CHECK(after.map_entries <= before.map_entries + neighbours.size());
     CHECK(after.resident_bytes <= before.resident_bytes + 256 * kKiB);

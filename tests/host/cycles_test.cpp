@@ -35,7 +35,7 @@ TEST_CASE("1,000 cycles of a plugin leave nothing behind") {
     const ProcessView after = ProcessView::now();
     CHECK(same(ledger(), ledger_before));
     CHECK(after.descriptors == before.descriptors);
-    CHECK(after.pthread_keys == before.pthread_keys);
+    CHECK(after.thread_keys == before.thread_keys);
     if (kSanitized) continue;  // the runtime maps shadow memory as it pleases
     CHECK(after.address_space_bytes == before.address_space_bytes);
     CHECK(after.map_entries == before.map_entries);

@@ -1,71 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Large blocks that come and go: what was just freed is kept ready, within bounds, so that a loop costs no system call.
-#include <sys/resource.h>
-
-#include <bit>
+// Large blocks that come and go: what was just freed is kept ready, within bounds.
 #include <cstring>
 
-#include "bench/programs/count_calls.hpp"
+#include "come_and_go.hpp"
 #include "fixtures.hpp"
 #include "support/catch.hpp"
 
 using namespace fixtures;
-
-namespace {
-
-// Allocates and frees in each way; false: no memory, or zeros that are none.
-bool come_and_go(berth_allocator* handle, std::size_t size) {
-  for (int round = 0; round < 100; ++round) {
-    auto* block = static_cast<unsigned char*>(berth_malloc(handle, size));
-    if (block == nullptr) return false;
-    std::memset(block, 0xAB, size);
-    berth_free(handle, block);
-    block = static_cast<unsigned char*>(berth_calloc(handle, 1, size));
-    if (block == nullptr || !all_bytes_are(block, size, 0)) return false;
-    std::memset(block, 0xCD, size);
-    block = static_cast<unsigned char*>(berth_realloc(handle, block, size / 2));
-    if (block == nullptr) return false;
-    block = static_cast<unsigned char*>(berth_realloc(handle, block, size));
-    if (block == nullptr) return false;
-    berth_free(handle, block);
-    block = static_cast<unsigned char*>(berth_aligned_alloc(handle, std::bit_floor(size), size));
-    if (block == nullptr) return false;
-    std::memset(block, 0xEF, size);
-    berth_free(handle, block);
-  }
-  return true;
-}
-
-long page_faults() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_minflt;
-}
-
-}  // namespace
-
-TEST_CASE("a large block that comes and goes costs no system call and no page fault", "[large]") {
-  const std::size_t size = GENERATE(64 * kKiB, 256 * kKiB, kMiB, 6 * kMiB);
-  const std::size_t others = GENERATE(std::size_t{0}, 30 * kMiB);  // small pages, and huge ones
-  CAPTURE(size, others);
-  Berth berth("ready");
-  void* const other = berth_malloc(berth.handle(), others);
-  REQUIRE(other != nullptr);
-  REQUIRE(come_and_go(berth.handle(), size));
-  const std::size_t committed = statistics(berth.get()).committed_bytes;
-  const long before = page_faults();
-  REQUIRE(come_and_go(berth.handle(), size));
-  if (!kSanitized) CHECK(page_faults() == before);
-  CHECK(statistics(berth.get()).committed_bytes == committed);
-  if (!kSanitized) {
-    const double calls = bench::count_calls([&] { come_and_go(berth.handle(), size); });
-    if (calls < 0) WARN("nobody may trace here");
-    CHECK(calls <= 0);
-  }
-  berth_free(berth.handle(), other);
-}
 
 TEST_CASE("what is ready is bounded, and a purge leaves none", "[large]") {
   Berth berth("bounded");

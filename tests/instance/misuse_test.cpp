@@ -2,12 +2,8 @@
 // Copyright (c) the Berth authors
 //
 // Misuse that each level detects, FAST included: what the pagemap tells for free. With a handler every field is
-// checked and the instance goes on; without one the process ends by a line that names the plugins.
-#include <sys/wait.h>
-#include <unistd.h>
-
+// checked and the instance goes on.
 #include <cerrno>
-#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -16,11 +12,8 @@
 #include "fixtures.hpp"
 #include "span_bounds.hpp"
 #include "support/catch.hpp"
-#include "support/in_child.hpp"
 
 using namespace fixtures;
-using berth::tests::Ending;
-using berth::tests::in_child;
 
 namespace {
 
@@ -296,46 +289,3 @@ TEST_CASE("the handler may use Berth, the instance that was called included", "[
   CHECK(context.fine);
   CHECK(statistics(berth.get()).live_blocks == 0);
 }
-
-#if !defined(__SANITIZE_THREAD__)  // a child of fork runs ThreadSanitizer's runtime with locks that others held
-namespace {
-
-bool aborted(const Ending& ending) { return WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGABRT; }
-
-}  // namespace
-
-TEST_CASE("without a handler a misuse is one line, then abort", "[misuse][abort]") {
-  Berth a("plugin-alpha");
-  Berth b("plugin-beta");
-  void* of_b = berth_malloc(b.handle(), 100);
-
-  const Ending foreign = in_child([&] { berth_free(a.handle(), of_b); });
-  CAPTURE(foreign.text);
-  CHECK(aborted(foreign));
-  CHECK(contains(foreign.text, "plugin-alpha"));
-  CHECK(contains(foreign.text, "plugin-beta"));
-  CHECK(foreign.text.find('\n') == foreign.text.size() - 1);
-
-  const Ending unknown = in_child([&] {
-    int local = 0;
-    berth_free(a.handle(), &local);
-  });
-  CAPTURE(unknown.text);
-  CHECK(aborted(unknown));
-  CHECK(contains(unknown.text, "plugin-alpha"));
-
-  const Ending twice = in_child([&] {
-    void* large = berth_malloc(a.handle(), 8 * kMiB);
-    berth_free(a.handle(), large);
-    berth_free(a.handle(), large);
-  });
-  CAPTURE(twice.text);
-  CHECK(aborted(twice));
-  CHECK(contains(twice.text, "plugin-alpha"));
-
-  const Ending none = in_child([&] { berth_free(b.handle(), of_b); });
-  CHECK(none.status == 0);
-  CHECK(none.text.empty());
-  berth_free(b.handle(), of_b);
-}
-#endif

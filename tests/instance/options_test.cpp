@@ -3,14 +3,13 @@
 //
 // What create does with good, absurd, older and newer options, and what the out-structs do with a caller's size.
 // Each refusal leaves no instance, no reservation, and one line in the log that names the instance.
-#include <sys/mman.h>
-
 #include <cstring>
 #include <initializer_list>
 #include <limits>
 #include <string>
 #include <vector>
 
+#include "arenas/pal/pal.hpp"
 #include "fixtures.hpp"
 #include "support/catch.hpp"
 
@@ -44,13 +43,13 @@ berth_status refused(const berth_instance_options* options) {
 class FencedBytes {
  public:
   explicit FencedBytes(std::size_t size) {
-    pages_ = mmap(nullptr, 2 * kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    mprotect(static_cast<char*>(pages_) + kPage, kPage, PROT_NONE);
+    pages_ = berth::pal::reserve(2 * kPage, berth::pal::Access::None);
+    REQUIRE(berth::pal::commit(pages_, kPage));
     bytes_ = static_cast<char*>(pages_) + kPage - size;
   }
   FencedBytes(const FencedBytes&) = delete;
   FencedBytes& operator=(const FencedBytes&) = delete;
-  ~FencedBytes() { munmap(pages_, 2 * kPage); }
+  ~FencedBytes() { berth::pal::release(pages_, 2 * kPage); }
   template <typename T>
   T* as() const {
     return reinterpret_cast<T*>(bytes_);

@@ -3,23 +3,16 @@
 //
 // GUARDED: what touches the pages around a block, or a block that was freed, faults and is named; what cannot be
 // guarded is counted; and nothing of it is left behind.
-#include <sys/wait.h>
-
-#include <csignal>
 #include <cstring>
-#include <functional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "instance/fixtures.hpp"
 #include "support/catch.hpp"
-#include "support/in_child.hpp"
 #include "support/process_view.hpp"
 
 using namespace fixtures;
-using berth::tests::Ending;
-using berth::tests::in_child;
 using berth::tests::ProcessView;
 
 namespace {
@@ -39,50 +32,6 @@ berth_guard_statistics guard_statistics(berth_instance* instance) {
 }
 
 }  // namespace
-
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // they have fault handlers of their own
-namespace {
-
-// Dies of an access in a child, which says whose address that was.
-std::string last_words(const std::function<void()>& access) {
-  const Ending ending = in_child([&] {
-    if (berth_fault_handler_install() == BERTH_OK) access();
-  });
-  CAPTURE(ending.text);
-  CHECK(WIFSIGNALED(ending.status));
-  CHECK((WTERMSIG(ending.status) == SIGSEGV || WTERMSIG(ending.status) == SIGBUS));
-  CHECK(ending.text.find("plugin-alpha") != std::string::npos);
-  return ending.text;
-}
-
-}  // namespace
-
-TEST_CASE("accesses around a block, and to a freed one, fault and are named", "[guarded]") {
-  const auto size = GENERATE(as<std::size_t>(), 1, 16, 100, 4096, 20000, 40000, 1 << 20);
-  CAPTURE(size);
-  Berth berth(guarded(1));
-  auto* block = static_cast<volatile char*>(berth_malloc(berth.handle(), size));
-  REQUIRE(block != nullptr);
-  const std::size_t usable = berth_usable_size(berth.handle(), const_cast<char*>(block));
-  const std::string bytes = "live block of " + std::to_string(usable) + " bytes";
-  for (std::size_t i = 0; i < usable; ++i) block[i] = 1;
-
-  std::string text = last_words([&] { block[usable] = 1; });
-  CHECK(text.find("write to") != std::string::npos);
-  CHECK(text.find("0 bytes behind the end of the " + bytes) != std::string::npos);
-  text = last_words([&] { static_cast<void>(block[usable + 100]); });
-  CHECK(text.find("read of") != std::string::npos);
-  CHECK(text.find("100 bytes behind the end of the " + bytes) != std::string::npos);
-  text = last_words([&] { block[-4096] = 1; });
-  CHECK(text.find("4096 bytes before the " + bytes) != std::string::npos);
-
-  berth_free(berth.handle(), const_cast<char*>(block));
-  text = last_words([&] { static_cast<void>(block[0]); });
-  CHECK(text.find("the freed block of " + std::to_string(usable) + " bytes") != std::string::npos);
-  text = last_words([&] { block[usable - 1] = 1; });
-  CHECK(text.find("the freed block of " + std::to_string(usable) + " bytes") != std::string::npos);
-}
-#endif
 
 TEST_CASE("a write into the slack before a block is found when it is freed", "[guarded]") {
   const auto size = GENERATE(as<std::size_t>(), 8, 100, 5000);
@@ -206,20 +155,3 @@ TEST_CASE("guarded blocks keep within the quota", "[guarded]") {
     berth_free(berth.handle(), block);
   }
 }
-
-#if !defined(__SANITIZE_THREAD__)
-TEST_CASE("a forked child frees guarded blocks and makes its own", "[guarded]") {
-  Berth berth(guarded(1));
-  void* block = berth_malloc(berth.handle(), 100);
-  const Ending ending = in_child([&] {
-    berth_free(berth.handle(), block);
-    for (int i = 0; i < 1000; ++i) berth_free(berth.handle(), berth_malloc(berth.handle(), 100));
-    const auto sums = statistics(berth.get());
-    const auto guard = guard_statistics(berth.get());
-    if (sums.live_blocks != 0 || guard.unguarded_allocations != 0) _exit(1);
-    if (berth.destroy().live_blocks != 0) _exit(2);
-  });
-  CHECK(ending.status == 0);
-  berth_free(berth.handle(), block);
-}
-#endif

@@ -1,24 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Modules as the tests load them, by the C library's loader alone, and copies of their files: the loader takes a file
-// of another name for another module.
+// Modules as the tests load them, by the system's loader alone, and copies of their files: the loader takes a file of
+// another name for another module.
 #pragma once
-
-#include <dlfcn.h>
-#include <link.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <filesystem>
+#include <random>
 #include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "embedded.h"
+#include "loader.hpp"
 
 namespace embedded {
 
@@ -33,34 +30,20 @@ inline std::vector<std::string> modules(const std::string& list) {
   return paths;
 }
 
-inline bool maps(const void* address) {
-  struct Search {
-    std::uintptr_t address;
-    bool found;
-  } search = {reinterpret_cast<std::uintptr_t>(address), false};
-  ::dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* opaque) {
-        auto* wanted = static_cast<Search*>(opaque);
-        if (info->dlpi_addr == wanted->address) wanted->found = true;
-        return wanted->found ? 1 : 0;
-      },
-      &search);
-  return search.found;
-}
-
 class Module {
  public:
   Module() = default;
-  explicit Module(const char* path) : opened_(::dlopen(path, RTLD_NOW | RTLD_LOCAL)) {
-    if (opened_ == nullptr) throw std::runtime_error(::dlerror());
+  explicit Module(const char* path) {
+    std::string error;
+    opened_ = open_module(path, error);
+    if (opened_ == nullptr) throw std::runtime_error(error);
     work = symbol<embedded_work_function>("embedded_work");
     allocate = symbol<embedded_allocate_function>("embedded_allocate");
     free = symbol<embedded_free_function>("embedded_free");
     reservations = symbol<embedded_reservations_function>("embedded_reservations");
     watch = symbol<embedded_watch_function>("embedded_watch");
     symbol<embedded_farewell_function>("embedded_farewell")(&farewells_);
-    link_map* map = nullptr;
-    if (::dlinfo(opened_, RTLD_DI_LINKMAP, &map) == 0) base_ = reinterpret_cast<const void*>(map->l_addr);
+    base_ = base_of(opened_);
   }
   Module(Module&& other) noexcept = delete;
   Module& operator=(Module&&) = delete;
@@ -68,7 +51,7 @@ class Module {
   // True: the module has left, and before it did, each of its destructors found its instance at work.
   bool unload() {
     farewells_ = 0;
-    return ::dlclose(std::exchange(opened_, nullptr)) == 0 && !maps(base_) && farewells_ == kFarewells;
+    return close_module(std::exchange(opened_, nullptr)) && !maps(base_) && farewells_ == kFarewells;
   }
 
   bool loaded() const { return opened_ != nullptr; }
@@ -82,7 +65,7 @@ class Module {
  private:
   template <typename Function>
   Function* symbol(const char* name) {
-    void* address = ::dlsym(opened_, name);
+    void* address = find_symbol(opened_, name);
     if (address == nullptr) throw std::runtime_error(std::string("no ") + name);
     return reinterpret_cast<Function*>(address);
   }
@@ -96,11 +79,12 @@ class Module {
 class Copies {
  public:
   Copies(const std::string& path, std::size_t count) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "berth_modules_XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary folder " + pattern);
-    folder_ = pattern;
+    std::random_device random;
+    do {
+      folder_ = std::filesystem::temp_directory_path() / ("berth_modules_" + std::to_string(random()));
+    } while (!std::filesystem::create_directory(folder_));
     for (std::size_t i = 0; i < count; ++i) {
-      paths_.push_back((folder_ / ("copy_" + std::to_string(i) + ".so")).string());
+      paths_.push_back((folder_ / ("copy_" + std::to_string(i) + kModuleSuffix)).string());
       std::filesystem::copy_file(path, paths_.back());
     }
   }

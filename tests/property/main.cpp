@@ -8,10 +8,8 @@
 //
 // or by environment BERTH_SEED, BERTH_PROPERTY_ROUNDS, BERTH_PROPERTY_SECONDS; the command line decides. --round runs
 // one round alone. Without any of them: a new seed, four seconds.
-#include <signal.h>
 #include <unistd.h>
 
-#include <array>
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
@@ -20,6 +18,7 @@
 #include <random>
 #include <string>
 
+#include "crash.hpp"
 #include "round.hpp"
 
 namespace {
@@ -74,28 +73,6 @@ std::uint64_t seed_of_round(std::uint64_t seed, std::uint64_t round) {
   return mixed ^ (mixed >> 31);
 }
 
-// What a crash says before the handler that was there, or the system, deals with it.
-std::array<char, 128> crash_line;
-struct CrashSignal {
-  int number;
-  struct sigaction previous;
-};
-std::array<CrashSignal, 3> crash_signals = {{{SIGSEGV, {}}, {SIGBUS, {}}, {SIGABRT, {}}}};
-
-void on_crash(int number) {
-  [[maybe_unused]] const ssize_t written = write(STDERR_FILENO, crash_line.data(), std::strlen(crash_line.data()));
-  for (const CrashSignal& each : crash_signals) {
-    if (each.number == number) sigaction(number, &each.previous, nullptr);
-  }
-  if (number == SIGABRT) raise(number);
-}
-
-void tell_crashes() {
-  struct sigaction action {};
-  action.sa_handler = on_crash;
-  for (CrashSignal& each : crash_signals) sigaction(each.number, &action, &each.previous);
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -112,11 +89,12 @@ int main(int argc, char** argv) {
   std::uint64_t done = 0;
   std::uint64_t operations = 0;
   const bool terminal = isatty(STDOUT_FILENO) != 0;
-  tell_crashes();
+  property::tell_crashes();
   for (; done < settings.rounds && (done == 0 || elapsed() < settings.seconds); ++done) {
     const std::uint64_t number = settings.first_round + done;
-    std::snprintf(crash_line.data(), crash_line.size(), "crashed; again with: --seed %llu --round %llu\n",
-                  static_cast<unsigned long long>(settings.seed), static_cast<unsigned long long>(number));
+    std::snprintf(property::crash_line.data(), property::crash_line.size(),
+                  "crashed; again with: --seed %llu --round %llu\n", static_cast<unsigned long long>(settings.seed),
+                  static_cast<unsigned long long>(number));
     if (terminal) {
       std::printf("\rround %llu ", static_cast<unsigned long long>(number));
       std::fflush(stdout);

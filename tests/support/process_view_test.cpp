@@ -22,7 +22,7 @@ TEST_CASE("looking changes nothing") {
   CHECK(after.map_entries == before.map_entries);
   CHECK(after.descriptors == before.descriptors);
   CHECK(after.threads == before.threads);
-  CHECK(after.pthread_keys == before.pthread_keys);
+  CHECK(after.thread_keys == before.thread_keys);
 }
 
 TEST_CASE("a mapping shows in the address space, its touched pages in the resident memory") {
@@ -58,8 +58,8 @@ TEST_CASE("descriptors, threads and keys are counted") {
   ::close(descriptor);
 
   CHECK(during.descriptors == before.descriptors + 1);
-  CHECK(during.pthread_keys == before.pthread_keys + 1);
+  CHECK(during.thread_keys == before.thread_keys + 1);
   CHECK(during.threads == before.threads + 1);
   CHECK(ProcessView::now().descriptors == before.descriptors);
-  CHECK(ProcessView::now().pthread_keys == before.pthread_keys);
+  CHECK(ProcessView::now().thread_keys == before.thread_keys);
 }

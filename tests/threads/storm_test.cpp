@@ -3,16 +3,14 @@
 //
 // Destruction, creation and thread exit, all at once and again and again: a peer deadlocks here. BERTH_ROUNDS sets how
 // often (10000 for the whole proof).
-#include <unistd.h>
-
 #include <atomic>
-#include <csignal>
 #include <thread>
 #include <vector>
 
 #include "crew.hpp"
 #include "support/catch.hpp"
 #include "support/process_view.hpp"
+#include "watchdog.hpp"
 
 using namespace crew;
 using namespace fixtures;
@@ -23,23 +21,6 @@ std::size_t rounds() {
   const char* given = std::getenv("BERTH_ROUNDS");
   return given != nullptr ? std::strtoul(given, nullptr, 10) : scaled(200);
 }
-
-// Ends a program that makes no headway. Where each thread is tells the core or the debugger.
-class Watchdog {
- public:
-  Watchdog() {
-    std::signal(SIGALRM, [](int) {
-      constexpr char kText[] = "storm_test: no round has ended for a minute: a deadlock\n";
-      (void)!::write(STDERR_FILENO, kText, sizeof(kText) - 1);
-      std::abort();
-    });
-    pat();
-  }
-  Watchdog(const Watchdog&) = delete;
-  Watchdog& operator=(const Watchdog&) = delete;
-  ~Watchdog() { ::alarm(0); }
-  void pat() { ::alarm(60); }
-};
 
 berth_instance* make(std::mt19937_64& random) {
   berth_instance_options with = options("in the storm");

@@ -60,7 +60,7 @@ void report_growth(const RowNames& rows, const ProcessView& before, const Proces
   report(rows.resident, growth(before.resident_bytes, after.resident_bytes) / kKiB);
   report(rows.map_entries, growth(before.map_entries, after.map_entries));
   report(rows.keys_and_descriptors,
-         growth(before.pthread_keys + before.descriptors, after.pthread_keys + after.descriptors));
+         growth(before.thread_keys + before.descriptors, after.thread_keys + after.descriptors));
 }
 
 void run_alone(const Settings& settings, std::vector<void*>& blocks) {

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The system's own loader of modules, as a host calls it that has none of Berth's.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace embedded {
+
+// Null: `error` says why.
+void* open_module(const char* path, std::string& error);
+bool close_module(void* module);
+void* find_symbol(void* module, const char* name);
+
+// Where an open module lies, and whether one lies there.
+const void* base_of(void* module);
+bool maps(const void* base);
+
+// How the files of modules end here.
+extern const char* const kModuleSuffix;
+
+// Has the C library keep to one heap that is never trimmed, where it would measure itself. False: it refuses.
+bool steady_heap();
+
+}  // namespace embedded
