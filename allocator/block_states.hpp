@@ -86,7 +86,7 @@ class BlockStates {
   std::uintptr_t origin_ = 0;  // where the state of address 0 would lie; constant
 
   // Guards what follows; the arena's lock may be taken under it.
-  pal::Lock lock_;
+  pal::Lock lock_{pal::LockRank::BlockStates};
   Arena* arena_ = nullptr;
   // By the number of a group from the base of the span on: how many slabs lie in it, and kCharged.
   std::uint8_t* groups_ = nullptr;

@@ -63,7 +63,7 @@ struct Ring {
   std::uint64_t written = 0;  // under the guard
 };
 
-constinit pal::Lock guard;
+constinit pal::Lock guard{pal::LockRank::Departed};
 constinit Ring instances;
 constinit Ring modules;
 // The quarantine: the spans of the last `kept` destroyed instances, oldest at `oldest`. Under the guard.

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Before the fork every lock is taken, so that what it guards is whole; this is the one exception to law 5's "no lock
-// while another is held": the registry's first, then instance by instance in the order of lines (each as written in
-// instance.hpp), then the leaves. What no lock guards are the caches of other threads, which the fork may cut in
-// mid-change: in the child nobody takes them over. So it loses the free blocks that they held, and nothing else. What a
-// thread had reserved for an instance that it was creating or destroying goes back in the child.
+// Before the fork every lock is taken, so that what it guards is whole: the registry's first, then instance by instance
+// in the order of lines, then the leaves; but for the instances, in the order of arenas/pal/lock_order.hpp. What no
+// lock guards are the caches of other threads, which the fork may cut in mid-change: in the child nobody takes them
+// over. So it loses the free blocks that they held, and nothing else. What a thread had reserved for an instance that
+// it was creating or destroying goes back in the child.
 #include "allocator/fork.hpp"
 
 #include <atomic>
@@ -50,6 +50,7 @@ void lock_instance(Instance& instance) noexcept {
   instance.block_states.lock().lock();
   instance.guard.lock.lock();
   instance.arena.lock().lock();
+  pal::forget_ranks_from(pal::LockRank::SharedCache);  // the next instance's may come
 }
 
 void unlock_instance(Instance& instance) noexcept {

@@ -37,9 +37,9 @@ struct GuardedBlock {
 
 // An instance's part, all zero at first.
 struct Guard {
-  pal::Lock lock;            // guards the list of freed ones; the arena's may be taken under it
-  std::uint32_t rate = 0;    // one in so many; constant
-  std::uint32_t oldest = 0;  // indexes into the pagemap of the first pages; 0: none
+  pal::Lock lock{pal::LockRank::GuardedBlocks};  // guards the list of freed ones; the arena's may be taken under it
+  std::uint32_t rate = 0;                        // one in so many; constant
+  std::uint32_t oldest = 0;                      // indexes into the pagemap of the first pages; 0: none
   std::uint32_t newest = 0;
   std::uint32_t freed_blocks = 0;
   std::uint64_t freed_pages = 0;

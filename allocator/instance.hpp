@@ -12,8 +12,7 @@
 //
 // Above FAST the states of blocks lie between base and the lowest place for blocks.
 //
-// Locks, in the order in which they may be taken: shared_lock, slots_lock, that of the block states, of the guarded
-// blocks, the arena's. All others are leaves.
+// Which of its locks may be taken under which: arenas/pal/lock_order.hpp.
 #pragma once
 
 #include <atomic>
@@ -58,8 +57,8 @@ struct alignas(32) Instance {
   // Caches below this number are accessible. Grows under slots_lock (release); read by everyone (acquire).
   std::atomic<std::uint32_t> open_slots;
   std::uint32_t slots;  // how many the layout has room for; constant
-  pal::Lock slots_lock;
-  pal::Lock shared_lock;  // guards the cache of slot kSharedSlot
+  pal::Lock slots_lock{pal::LockRank::CacheSlots};
+  pal::Lock shared_lock{pal::LockRank::SharedCache};  // guards the cache of slot kSharedSlot
   // Whether a thread was lately refused a cache of its own, and a tick that paces the next try. Any thread, relaxed:
   // hints.
   std::atomic<bool> cache_refused;

@@ -10,7 +10,7 @@ namespace berth::core::log {
 
 namespace {
 
-constinit pal::Lock guard;
+constinit pal::Lock guard{pal::LockRank::Log};
 constinit Handler current_handler = nullptr;  // both under the guard
 constinit void* current_context = nullptr;
 

@@ -61,7 +61,7 @@ static_assert(sizeof(Line) <= 128);
 constexpr unsigned kGranuleShift = 30;
 constexpr std::size_t kGranules = std::size_t{1} << (47 - kGranuleShift);
 
-constinit pal::Lock guard;
+constinit pal::Lock guard{pal::LockRank::Registry};
 constinit std::array<Line, kCapacity> lines{};
 constinit std::array<std::atomic<std::uint32_t>, kGranules> granules{};
 constinit std::uint32_t first_free = 0;  // under the guard, as the next two

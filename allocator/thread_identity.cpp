@@ -26,7 +26,7 @@ struct Entry {
   std::atomic<std::int32_t> system_thread{0};
 };
 
-constinit pal::Lock guard;
+constinit pal::Lock guard{pal::LockRank::Threads};
 constinit std::array<Entry, kMaxThreads> entries{};
 constinit std::uint32_t used_entries = 0;  // under the guard, as all below
 constinit std::uint32_t next_probe = 0;

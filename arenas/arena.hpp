@@ -151,7 +151,7 @@ class Arena {
   void charge(std::uint64_t pages) noexcept;
   void discharge(std::uint64_t pages) noexcept;
 
-  pal::Lock lock_;  // guards everything below
+  pal::Lock lock_{pal::LockRank::Arena};  // guards everything below
   Span span_;
   Pagemap pagemap_;
   Buddy buddy_;

@@ -25,7 +25,7 @@ struct Line {
 // The guard is held over the system call as well, so that a fork never finds a range that is mapped and not listed, or
 // listed and not mapped any more: the child could not tell it from a stranger's. The system takes such calls of one
 // process one after the other anyway.
-constinit pal::Lock guard;
+constinit pal::Lock guard{pal::LockRank::Ledger};
 constinit Line lines[kCapacity] = {};
 constinit std::uint32_t first_free = 0;
 constinit std::uint32_t used_lines = 0;

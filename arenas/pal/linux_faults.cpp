@@ -19,7 +19,7 @@ namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGBUS};
 
-constinit Lock guard;
+constinit Lock guard{LockRank::Faults};
 // What was there before. Written under the guard before our handler is there, constant while it is.
 struct sigaction previous[2];
 // Written under the guard (release), read by the handler (acquire): it sees `previous`.

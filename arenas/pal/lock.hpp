@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// A lock of four bytes that needs no initialisation and no end: it may lie in memory that is simply released.
-// Law 5: no lock is held while another is taken, but in the fork handlers, whose order is written there.
+// A lock of four bytes that has no end: it may lie in memory that is simply released. Which may be taken under which is
+// lock_order.hpp's to say (law 5).
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 
+#include "arenas/pal/lock_order.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::pal {
@@ -15,11 +16,12 @@ namespace berth::pal {
 // Drepper, "Futexes Are Tricky" (2011), mutex 2: 0 free, 1 held, 2 held and awaited.
 class Lock {
  public:
-  constexpr Lock() noexcept = default;
+  explicit constexpr Lock(LockRank rank) noexcept : order_(rank) {}
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
 
   void lock() noexcept {
+    order_.enter();
     std::uint32_t expected = kFree;
     // acquire: sees what the last holder wrote before its release.
     if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) {
@@ -28,12 +30,10 @@ class Lock {
   }
 
   void unlock() noexcept {
+    order_.leave();
     // release: publishes what was written under the lock.
     if (state_.exchange(kFree, std::memory_order_release) == kAwaited) wake_one(&state_);
   }
-
-  // In a forked child, where the holder may not exist.
-  void reset() noexcept { state_.store(kFree, std::memory_order_relaxed); }
 
  private:
   static constexpr std::uint32_t kFree = 0;
@@ -50,7 +50,11 @@ class Lock {
   }
 
   std::atomic<std::uint32_t> state_{kFree};
+  [[no_unique_address]] OrderedLock order_;
 };
+#if defined(NDEBUG)
+static_assert(sizeof(Lock) == 4);
+#endif
 
 class LockGuard {
  public:

@@ -20,7 +20,7 @@ namespace {
 constexpr ULONG_PTR kWrite = 1;  // of EXCEPTION_RECORD's first parameter; 0: read
 constexpr ULONG_PTR kExecution = 8;
 
-constinit Lock guard;
+constinit Lock guard{LockRank::Faults};
 constinit void* registration = nullptr;  // under the guard
 // Written under the guard (release), read by the handler (acquire).
 constinit std::atomic<FaultObserver> current{nullptr};

@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::size_t kMostSlots = 8;  // the library has fewer words
 
-constinit Lock guard;
+constinit Lock guard{LockRank::ThreadWords};
 constinit std::array<DWORD, kMostSlots> taken{};  // under the guard, as its count
 constinit std::size_t taken_count = 0;
 

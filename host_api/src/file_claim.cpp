@@ -9,7 +9,7 @@
 namespace berth::detail {
 
 namespace {
-constinit pal::Lock claims_mutex;
+constinit pal::Lock claims_mutex{pal::LockRank::Host};
 constinit FileClaim* claims = nullptr;
 }  // namespace
 

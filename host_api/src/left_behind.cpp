@@ -17,7 +17,7 @@ union KeptForEver {
   ~KeptForEver() {}
   std::vector<MappedModule> modules;
 };
-constinit pal::Lock mutex;  // not held while the loader is asked
+constinit pal::Lock mutex{pal::LockRank::Host};  // not held while the loader is asked
 constinit KeptForEver kept;
 
 bool contains(std::span<const MappedModule> modules, const ModuleIdentity& module) {

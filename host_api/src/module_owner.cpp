@@ -10,7 +10,7 @@
 namespace berth::detail {
 
 namespace {
-constinit pal::Lock owners_mutex;
+constinit pal::Lock owners_mutex{pal::LockRank::Host};
 constinit ModuleOwner* owners = nullptr;
 }  // namespace
 

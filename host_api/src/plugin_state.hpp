@@ -67,7 +67,7 @@ class ZombieList {
   void end() noexcept;
 
  private:
-  pal::Lock mutex_;
+  pal::Lock mutex_{pal::LockRank::Host};
   std::shared_ptr<PluginState> first_;
   std::atomic<std::size_t> count_ = 0;
   bool ended_ = false;

@@ -66,8 +66,8 @@ void work_while_all_is_locked() {
   CHECK(ready);
   bool waited = false;
   {
-    const berth::pal::LockGuard slots(instance.slots_lock);
     const berth::pal::LockGuard shared(instance.shared_lock);
+    const berth::pal::LockGuard slots(instance.slots_lock);
     const berth::pal::LockGuard states(instance.block_states.lock());
     const berth::pal::LockGuard arena(instance.arena.lock());
     locked.set_value();
