@@ -9,15 +9,17 @@
 #include <cstdint>
 #include <cstring>
 
+#include "arenas/asan.hpp"
+
 namespace berth::core::free_list {
 
-inline void* next(const void* block, std::uintptr_t key) noexcept {
+BERTH_UNWATCHED inline void* next(const void* block, std::uintptr_t key) noexcept {
   std::uintptr_t link = 0;
   std::memcpy(&link, block, sizeof(link));
   return reinterpret_cast<void*>(link ^ key);
 }
 
-inline void set_next(void* block, const void* next, std::uintptr_t key) noexcept {
+BERTH_UNWATCHED inline void set_next(void* block, const void* next, std::uintptr_t key) noexcept {
   const std::uintptr_t link = reinterpret_cast<std::uintptr_t>(next) ^ key;
   std::memcpy(block, &link, sizeof(link));
 }
@@ -26,14 +28,14 @@ inline void set_next(void* block, const void* next, std::uintptr_t key) noexcept
 inline constexpr std::uintptr_t kSealOffset = 0x2545f491;
 
 // As next(); `sealed` tells whether both words are those that were written there.
-inline void* sealed_next(const void* block, std::uintptr_t key, bool& sealed) noexcept {
+BERTH_UNWATCHED inline void* sealed_next(const void* block, std::uintptr_t key, bool& sealed) noexcept {
   std::uintptr_t words[2];
   std::memcpy(words, block, sizeof(words));
   sealed = words[1] == words[0] + reinterpret_cast<std::uintptr_t>(block) + kSealOffset;
   return reinterpret_cast<void*>(words[0] ^ key);
 }
 
-inline void set_sealed_next(void* block, const void* next, std::uintptr_t key) noexcept {
+BERTH_UNWATCHED inline void set_sealed_next(void* block, const void* next, std::uintptr_t key) noexcept {
   const std::uintptr_t link = reinterpret_cast<std::uintptr_t>(next) ^ key;
   const std::uintptr_t words[2] = {link, link + reinterpret_cast<std::uintptr_t>(block) + kSealOffset};
   std::memcpy(block, words, sizeof(words));

@@ -7,6 +7,7 @@
 
 #include "allocator/instance.hpp"
 #include "allocator/large_blocks.hpp"
+#include "arenas/asan.hpp"
 
 namespace berth::core::guarded_blocks {
 
@@ -159,6 +160,7 @@ void* allocate(Instance& instance, unsigned size_class, std::size_t alignment, s
   }
   const std::uint64_t word = make_word(data + 2, size_class, true);
   const GuardedBlock block = describe(first, word);
+  asan::unpoison(data_of(block), static_cast<std::size_t>(data) * pal::kPageSize);
   std::memset(data_of(block), kCanary, static_cast<std::size_t>(block.start - data_of(block)));
   instance.arena.pagemap().set_word(first, word);
   guard.guarded.fetch_add(1, std::memory_order_relaxed);
@@ -173,6 +175,7 @@ Freed deallocate(Instance& instance, const GuardedBlock& block) noexcept {
   const Pagemap& pagemap = instance.arena.pagemap();
   if (!describe(block.first, pagemap.word(block.first)).live) return Freed::Already;
   if (!is_intact(block)) return Freed::Damaged;
+  asan::poison(block.start, block.bytes);
   pagemap.set_word(block.first, make_word(block.pages, block.size_class, false));
   instance.large_blocks.fetch_sub(1, std::memory_order_relaxed);
   instance.large_bytes.fetch_sub(block.bytes, std::memory_order_relaxed);

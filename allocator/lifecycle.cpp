@@ -15,6 +15,7 @@
 #include "allocator/module_end.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/statistics.hpp"
+#include "arenas/memcheck.hpp"
 
 namespace berth::core::lifecycle {
 
@@ -139,6 +140,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
       return status;
     }
   }
+  if (settings.hardening == Hardening::Watched) memcheck::begin_pool(instance);
   registry::publish(claim.line, instance, base, bytes);
   handle = claim.handle;
   return Status::Ok;
@@ -155,6 +157,7 @@ Status destroy(InstanceHandle handle, Remains& remains) noexcept {
   remains.live_blocks = statistics.live_blocks;
   remains.live_bytes = statistics.live_bytes;
   guarded_blocks::close(*instance);
+  if (instance->hardening == Hardening::Watched) memcheck::end_pool(instance);
   const ledger::Release released = departed::bury(*instance, name, remains.returned_bytes);
   registry::vacate(line);
   if (released == ledger::Release::Done) return Status::Ok;

@@ -6,9 +6,11 @@
 #include <cerrno>
 #include <cstring>
 
+#include "allocator/hand_out.hpp"
 #include "allocator/inspect.hpp"
 #include "allocator/large_blocks.hpp"
 #include "allocator/remote_frees.hpp"
+#include "allocator/watched.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 
 namespace berth::core {
@@ -91,12 +93,6 @@ bool valid_alignment(std::size_t alignment) noexcept {
   return alignment != 0 && (alignment & (alignment - 1)) == 0 && alignment <= kMaxAlignment;
 }
 
-// The class of a request with the handle's convention that alignment 0 is the default one.
-unsigned class_of(std::size_t alignment, std::size_t size) noexcept {
-  if (alignment != 0) return size_class::of(alignment, size);
-  return size <= kMaxSmall ? size_class::of(size) : kNoClass;
-}
-
 // A live block as its pagemap entry tells, and above FAST its state; size_class kNoClass and bytes 0 if it is none.
 struct Block {
   unsigned size_class = kNoClass;
@@ -128,6 +124,13 @@ Block block_at(Instance& instance, const void* block) noexcept {
   return {size_class, size_class::kTable[size_class].block_bytes, {}};
 }
 
+// Whether a block has the class of a request; a large one, so many pages.
+bool matches(const Block& found, std::size_t alignment, std::size_t size) noexcept {
+  const unsigned size_class = size_class::of_request(alignment, size);
+  return size_class == found.size_class &&
+         (size_class != kNoClass || large_blocks::pages(size) * pal::kPageSize == found.bytes);
+}
+
 // False: above FAST, somebody else was faster.
 template <Hardening kLevel>
 bool deallocate_small(Instance& instance, void* block) noexcept {
@@ -140,6 +143,7 @@ bool deallocate_small(Instance& instance, void* block) noexcept {
       freed = is_owner ? instance.block_states.end_life(block) : instance.block_states.send(block);
       if (!freed) return;
     }
+    asan::poison(block, size_class::kTable[size_class].block_bytes);
     if (!is_owner) return remote_frees::add(instance, cache, slab_word::slot(word), size_class, block);
     // Inherited: the slab's word still names the previous owner of this cache.
     if (slab_word::owner(word) != cache.owner.load(std::memory_order_relaxed)) {
@@ -152,8 +156,14 @@ bool deallocate_small(Instance& instance, void* block) noexcept {
   if (done) return freed;
   // A free needs no memory: without any cache the block goes straight to its owner.
   if (kLevel != Hardening::Fast && !instance.block_states.send(block)) return false;
+  asan::poison(block, size_class::kTable[size_class].block_bytes);
   remote_frees::send_one(instance, slab_word::slot(word), size_class, block);
   return true;
+}
+
+bool deallocate_large(Instance& instance, void* block, std::size_t bytes) noexcept {
+  asan::poison(block, bytes);
+  return large_blocks::deallocate(instance, block);
 }
 
 template <Hardening kLevel>
@@ -166,17 +176,18 @@ void report_late_findings(Instance& instance, const char* operation, const void*
 template <Hardening kLevel>
 void* allocate_slow(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
   bool zero = false;
-  return allocate_of<kLevel>(instance, class_of(0, size), 0, size, zero, {operation, caller, size});
+  return allocate_of<kLevel>(instance, size_class::of_request(0, size), 0, size, zero, {operation, caller, size});
 }
 
 template <Hardening kLevel>
 void* allocate_zeroed(Instance& instance, std::size_t count, std::size_t size, const Call& call) noexcept {
   std::size_t bytes = 0;
   if (__builtin_mul_overflow(count, size, &bytes)) return fail(instance, ENOMEM);
-  const unsigned size_class = class_of(0, bytes);
+  const unsigned size_class = size_class::of_request(0, bytes);
   bool zero = false;
   void* block = size_class == kNoClass ? allocate_of<kLevel>(instance, size_class, 0, bytes, zero, call)
                                        : allocate<kLevel>(instance, bytes, call.operation, call.caller);
+  hand_out(block, 0, bytes);
   if (block != nullptr && !zero) std::memset(block, 0, bytes);
   return block;
 }
@@ -185,7 +196,7 @@ template <Hardening kLevel>
 void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t size, const Call& call) noexcept {
   if (!valid_alignment(alignment)) return fail(instance, EINVAL);
   bool zero = false;
-  const unsigned size_class = class_of(alignment, size);
+  const unsigned size_class = size_class::of_request(alignment, size);
   if (size_class != kNoClass) {
     // A request for exactly the class' block size: the fast path.
     return allocate<kLevel>(instance, size_class::kTable[size_class].block_bytes, call.operation, call.caller);
@@ -200,24 +211,30 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
     return alignment == 0 ? allocate<kLevel>(instance, size, call.operation, call.caller)
                           : allocate_aligned<kLevel>(instance, alignment, size, call);
   };
-  if (block == nullptr) return allocate_new();
+  if (block == nullptr) return hand_out(allocate_new(), alignment, size);
   const Block old = block_at<kLevel>(instance, block);
   if (old.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
     errno = EINVAL;
     return nullptr;
   }
-  const unsigned size_class = class_of(alignment, size);
+  const unsigned size_class = size_class::of_request(alignment, size);
   const bool aligned = alignment == 0 || (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0;
   const bool plain = alignment <= pal::kPageSize;  // any page will do
   if (size_class == old.size_class && aligned) {
-    if (size_class != kNoClass) return block;
-    if (void* resized = large_blocks::resize(instance, block, old.bytes, size, plain)) return resized;
+    if (size_class != kNoClass) return hand_out(block, alignment, size);
+    // Before: what it leaves may be another's right after.
+    asan::poison(block, old.bytes);
+    if (void* resized = large_blocks::resize(instance, block, old.bytes, size, plain)) {
+      return hand_out(resized, alignment, size);
+    }
   }
+  asan::unpoison(block, old.bytes);
   void* moved = nullptr;
   if (size_class == kNoClass && plain && size > old.bytes) moved = large_blocks::allocate_to_grow(instance, size);
   if (moved == nullptr) moved = allocate_new();
   if (moved == nullptr) return nullptr;
+  hand_out(moved, alignment, size);
   std::memcpy(moved, block, std::min(old.bytes, size));
   deallocate<kLevel>(instance, block, call.operation, call.caller);
   return moved;
@@ -249,7 +266,7 @@ void deallocate_slow(Instance& instance, void* block, const char* operation, con
     if (freed == guarded_blocks::Freed::Already) misuse::report(MisuseKind::DoubleFree, instance, block, call);
     if (freed == guarded_blocks::Freed::Damaged) misuse::report_underrun(instance, block, call);
   } else if (found.size_class != kNoClass ? !deallocate_small<kLevel>(instance, block)
-                                          : !large_blocks::deallocate(instance, block)) {
+                                          : !deallocate_large(instance, block, found.bytes)) {
     misuse::report(MisuseKind::DoubleFree, instance, block, call);
   }
   report_late_findings<kLevel>(instance, operation, caller);
@@ -265,16 +282,18 @@ void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* op
 }
 
 template <Hardening kLevel>
+bool is_of_request(Instance& instance, const void* block, std::size_t alignment, std::size_t size) noexcept {
+  return matches(block_at<kLevel>(instance, block), alignment, size);
+}
+
+template <Hardening kLevel>
 void deallocate_sized(Instance& instance, void* block, std::size_t alignment, std::size_t size,
                       const Call& call) noexcept {
   if (block == nullptr) return;
   if (kLevel != Hardening::Fast) {
     const Block found = block_at<kLevel>(instance, block);
-    const unsigned size_class = class_of(alignment, size);
-    const bool matches = size_class == found.size_class &&
-                         (size_class != kNoClass || large_blocks::pages(size) * pal::kPageSize == found.bytes);
     // What is no live block at all is told by the free itself.
-    if (found.bytes != 0 && !matches) {
+    if (found.bytes != 0 && !matches(found, alignment, size)) {
       const pal::ErrnoKeeper keeper;
       return misuse::report(MisuseKind::SizeMismatch, instance, block, call);
     }
@@ -287,6 +306,7 @@ void deallocate_at_its_level(Instance& instance, void* block, const char* operat
     case Hardening::Fast: return deallocate<Hardening::Fast>(instance, block, operation, caller);
     case Hardening::Checked: return deallocate<Hardening::Checked>(instance, block, operation, caller);
     case Hardening::Guarded: return deallocate<Hardening::Guarded>(instance, block, operation, caller);
+    case Hardening::Watched: return deallocate<Hardening::Watched>(instance, block, operation, caller);
   }
 }
 
@@ -295,6 +315,7 @@ std::size_t usable_size(Instance& instance, const void* block, const Call& call)
   if (block == nullptr) return 0;
   const Block found = block_at<kLevel>(instance, block);
   if (found.bytes == 0) misuse::report_not_a_block(instance, block, call);
+  asan::unpoison(block, found.bytes);  // who asks may use them
   return found.bytes;
 }
 
@@ -333,5 +354,6 @@ BERTH_OPERATIONS(Hardening::Fast);
 BERTH_OPERATIONS(Hardening::Checked);
 BERTH_OPERATIONS(Hardening::Guarded);
 #undef BERTH_OPERATIONS
+template bool is_of_request<Hardening::Checked>(Instance&, const void*, std::size_t, std::size_t) noexcept;
 
 }  // namespace berth::core

@@ -16,6 +16,7 @@
 #include "allocator/misuse.hpp"
 #include "allocator/small_blocks.hpp"
 #include "allocator/tsan.hpp"
+#include "arenas/asan.hpp"
 
 namespace berth::core {
 
@@ -42,6 +43,10 @@ void deallocate_slow(Instance& instance, void* block, const char* operation, con
                      std::size_t size) noexcept;
 template <Hardening kLevel>
 void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* operation, const void* caller) noexcept;
+
+// Whether a live block, of any origin, has the class of a request. `alignment` 0: default.
+template <Hardening kLevel>
+bool is_of_request(Instance& instance, const void* block, std::size_t alignment, std::size_t size) noexcept;
 
 // Frees a block, if it is none of another class than the request that it is said to come from. `alignment` 0: default.
 template <Hardening kLevel>
@@ -102,6 +107,7 @@ inline void deallocate(Instance& instance, void* block, const char* operation, c
     if (!instance.block_states.end_life(block)) [[unlikely]]
       return deallocate_slow<kLevel>(instance, block, operation, caller, size);
   }
+  asan::poison(block, size_class::kTable[slab_word::size_class(bin_number)].block_bytes);
   if (!small_blocks::push<kLevel>(*bin, block, instance)) [[unlikely]]
     return sort_back_slow<kLevel>(instance, bin_number, operation, caller);
   BERTH_TSAN_RELEASE(&instance.cache(slab_word::slot(bin_number)));

@@ -121,6 +121,12 @@ inline unsigned of(std::size_t alignment, std::size_t size) noexcept {
   return kNoClass;
 }
 
+// The class of a request with the handle's convention that alignment 0 is the default one.
+inline unsigned of_request(std::size_t alignment, std::size_t size) noexcept {
+  if (alignment != 0) return of(alignment, size);
+  return size <= kMaxSmall ? of(size) : kNoClass;
+}
+
 // Which block of a slab an offset lies in. Exact: offsets are below 2^18, so the reciprocal's error stays below 2^-22.
 inline std::uint32_t block_index(unsigned index, std::size_t offset) noexcept {
   return static_cast<std::uint32_t>((static_cast<std::uint64_t>(offset) * kTable[index].reciprocal) >> 40);

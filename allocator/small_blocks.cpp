@@ -7,7 +7,9 @@
 
 #include "allocator/cache_ownership.hpp"
 #include "allocator/remote_frees.hpp"
+#include "arenas/asan.hpp"
 #include "arenas/assert.hpp"
+#include "arenas/memcheck.hpp"
 
 namespace berth::core::small_blocks {
 
@@ -84,6 +86,10 @@ bool add_slab(Instance& instance, ThreadCache& cache, unsigned size_class) noexc
   }
   const Arena::Allocation pages = realtime::allocate(instance, kind.slab_pages, kind.slab_alignment);
   if (pages.address == nullptr) return false;
+  asan::poison(pages.address, std::size_t{kind.slab_pages} * pal::kPageSize);
+  if (instance.hardening == Hardening::Watched) {
+    memcheck::hide(pages.address, std::size_t{kind.slab_pages} * pal::kPageSize);
+  }
   const std::uint32_t index = index_of(instance, pages.address);
   // Equal parts of different instances begin in different lines, as their books do; where the first blocks fill no more
   // than half a page, in one where they do not reach into the next page.

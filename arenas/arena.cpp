@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "arenas/asan.hpp"
 #include "arenas/assert.hpp"
 
 namespace berth::core {
@@ -36,6 +37,7 @@ std::size_t process_committed_bytes() noexcept { return committed_by_all.load(st
 void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes, HugePagePolicy huge_pages,
                  std::atomic<std::uint64_t>& page_limit) noexcept {
   span_ = std::move(span);
+  asan::open_span(span_.base(), span_.bytes());
   huge_pages_ = huge_pages;
   small_pages_asked_ = span_.small_pages_asked();
   geometry_ = geometry;
@@ -51,6 +53,8 @@ void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
 }
 
 Span Arena::close() noexcept {
+  asan::unpoison(span_.window_low(), static_cast<std::size_t>(geometry_.top - span_.window_low()));
+  asan::close_span(span_.base(), span_.bytes());
   count_moved_runs(-static_cast<std::int32_t>(moved_runs_));
   committed_by_all.fetch_sub(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
   return std::move(span_);

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "arenas/arena.hpp"
+#include "arenas/asan.hpp"
 
 namespace berth::core {
 
@@ -57,7 +58,11 @@ bool move_halves(PageRun run, PageNumber to) noexcept {
 bool move_pieces(PageRun run, PageNumber to) noexcept {
   const pal::Move done = move_pages(run, to);
   if (done == pal::Move::Mixed && run.pages > kMinPiece) return move_halves(run, to);
-  if (done != pal::Move::Done) std::memcpy(page_address(to), page_address(run.first), bytes(run.pages));
+  if (done != pal::Move::Done) {
+    asan::unpoison(page_address(run.first), bytes(run.pages));
+    asan::unpoison(page_address(to), bytes(run.pages));
+    std::memcpy(page_address(to), page_address(run.first), bytes(run.pages));
+  }
   return done == pal::Move::Done;
 }
 

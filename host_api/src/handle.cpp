@@ -5,7 +5,9 @@
 // (allocator/operations.hpp).
 #include "handle.hpp"
 
+#include "allocator/hand_out.hpp"
 #include "allocator/operations.hpp"
+#include "allocator/watched.hpp"
 
 namespace berth {
 
@@ -15,9 +17,12 @@ using core::Hardening;
 
 template <Hardening kLevel>
 void* allocate(berth_allocator* self, std::size_t size) {
+  core::Instance& instance = instance_of(self);
   // At FAST an allocation has nothing to report.
-  if constexpr (kLevel == Hardening::Fast) return core::allocate<kLevel>(instance_of(self), size, nullptr, nullptr);
-  return core::allocate<kLevel>(instance_of(self), size, "allocate", __builtin_return_address(0));
+  if constexpr (kLevel == Hardening::Fast) {
+    return core::hand_out(core::allocate<kLevel>(instance, size, nullptr, nullptr), 0, size);
+  }
+  return core::hand_out(core::allocate<kLevel>(instance, size, "allocate", __builtin_return_address(0)), 0, size);
 }
 
 template <Hardening kLevel>
@@ -28,8 +33,8 @@ void* allocate_zeroed(berth_allocator* self, std::size_t count, std::size_t size
 
 template <Hardening kLevel>
 void* allocate_aligned(berth_allocator* self, std::size_t alignment, std::size_t size) {
-  return core::allocate_aligned<kLevel>(instance_of(self), alignment, size,
-                                        {"allocate_aligned", __builtin_return_address(0), size});
+  const core::Call call = {"allocate_aligned", __builtin_return_address(0), size};
+  return core::hand_out(core::allocate_aligned<kLevel>(instance_of(self), alignment, size, call), alignment, size);
 }
 
 template <Hardening kLevel>
@@ -72,12 +77,18 @@ constexpr berth_allocator image() {
 constexpr berth_allocator kFast = image<Hardening::Fast>();
 constexpr berth_allocator kChecked = image<Hardening::Checked>();
 constexpr berth_allocator kGuarded = image<Hardening::Guarded>();
+constexpr berth_allocator kWatched = image<Hardening::Watched>();
 
 }  // namespace
 
 const berth_allocator& handle_image(Hardening level) noexcept {
-  if (level == Hardening::Fast) return kFast;
-  return level == Hardening::Checked ? kChecked : kGuarded;
+  switch (level) {
+    case Hardening::Fast: return kFast;
+    case Hardening::Checked: return kChecked;
+    case Hardening::Guarded: return kGuarded;
+    case Hardening::Watched: return kWatched;
+  }
+  return kFast;
 }
 
 }  // namespace berth

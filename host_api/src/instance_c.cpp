@@ -14,6 +14,7 @@
 #include "allocator/statistics.hpp"
 #include "allocator/text.hpp"
 #include "arenas/ledger.hpp"
+#include "arenas/memcheck.hpp"
 #include "berth/instance.h"
 #include "handle.hpp"
 #include "instance_c_structs.hpp"
@@ -57,6 +58,7 @@ core::HugePagePolicy to_huge_page_policy(std::uint32_t huge_pages) noexcept {
 }
 
 core::Hardening to_hardening(std::uint32_t hardening) noexcept {
+  if (core::memcheck::watching()) return core::Hardening::Watched;
   switch (hardening) {
     case BERTH_HARDENING_CHECKED: return core::Hardening::Checked;
     case BERTH_HARDENING_GUARDED: return core::Hardening::Guarded;
@@ -250,12 +252,14 @@ berth_status berth_instance_visit(berth_instance* instance, berth_block_visitor 
     const berth_block described = {sizeof(berth_block), block, usable_size};
     return to->visitor(to->context, &described);
   };
+  const core::memcheck::Quiet quiet(found->hardening == core::Hardening::Watched);
   return to_status(core::visit_live_blocks(*found, pass_on, &visit));
 }
 
 berth_status berth_instance_purge(berth_instance* instance) {
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
+  const core::memcheck::Quiet quiet(found->hardening == core::Hardening::Watched);
   core::purge(*found);
   core::misuse::report_findings(*found, {"berth_instance_purge", __builtin_return_address(0)});
   return BERTH_OK;

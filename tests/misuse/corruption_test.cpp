@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "arenas/asan.hpp"
 #include "instance/fixtures.hpp"
 #include "support/catch.hpp"
 
@@ -81,6 +82,7 @@ TEST_CASE("a write to a free block's link is found when the block is used next",
     for (int i = 10; i < 13; ++i) berth_free(berth.handle(), blocks[static_cast<std::size_t>(i)]);
     auto* victim = static_cast<unsigned char*>(blocks[11]);
     unsigned char before[16];
+    berth::core::asan::unpoison(victim, sizeof(before));
     std::memcpy(before, victim, sizeof(before));
     std::memset(victim + scribble.offset, scribble.value, scribble.length);
     if (std::memcmp(before, victim, sizeof(before)) == 0) continue;  // the very byte that was there
@@ -128,6 +130,7 @@ TEST_CASE("corruption that another thread's free brings home is found there", "[
   std::thread([&] {
     berth_free(berth.handle(), block);
     CHECK(berth_instance_purge(berth.get()) == BERTH_OK);  // sends it
+    berth::core::asan::unpoison(block, 100);
     std::memset(block, 0x66, 100);
   }).join();
   CHECK(seen.take().empty());
