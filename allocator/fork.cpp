@@ -121,10 +121,11 @@ __attribute__((constructor(101))) void register_early() noexcept { register_fork
 }  // namespace
 
 void register_fork_handlers() noexcept {
-  // Set by whoever comes first (relaxed: nothing else hangs on it).
+  // Set by whoever comes first (relaxed: nothing else hangs on it), and taken back where the system has no memory for
+  // the handlers: the next instance asks again.
   static constinit std::atomic<bool> registered{false};
   if (registered.load(std::memory_order_relaxed) || registered.exchange(true, std::memory_order_relaxed)) return;
-  pal::at_fork(prepare, parent, child);
+  if (!pal::at_fork(prepare, parent, child)) registered.store(false, std::memory_order_relaxed);
 }
 
 void leave_fork_handlers() noexcept {

@@ -4,6 +4,7 @@
 // The functions of berth/host.hpp that make an instance or end one.
 #include <dlfcn.h>
 
+#include <chrono>
 #include <string>
 #include <utility>
 
@@ -54,18 +55,33 @@ void add_loads(std::vector<Scenario>& all) {
   options.realtime_bytes = 1 << 20;
   all.push_back({"Host::load", "with a real-time budget", prepare_host,
                  [options](World& world) { return load(world, options); }});
-  all.push_back({"Host::adopt", "",
-                 [](World& world) {
-                   prepare_host(world);
-                   world.module = ::dlopen(fixture("minimal").c_str(), RTLD_NOW);
-                   REQUIRE(world.module != nullptr);
-                 },
-                 [](World& world) {
+  options = {};
+  options.private_copy = true;
+  all.push_back({"Host::load", "a private copy", prepare_host, [options](World& world) {
                    berth::Error error;
-                   world.plugin = world.host->adopt(world.module, {}, nullptr, error);
-                   CHECK(is_mapped("minimal"));
+                   world.plugin = world.host->load(fixture("minimal"), options, error);
                    return answer_of(world, error);
                  }});
+}
+
+void open_module(World& world) {
+  prepare_host(world);
+  world.module = ::dlopen(fixture("minimal").c_str(), RTLD_NOW);
+  REQUIRE(world.module != nullptr);
+}
+
+void add_adoptions(std::vector<Scenario>& all) {
+  for (const Level& level : kLevels) {
+    berth::LoadOptions options;
+    options.hardening = level.hardening;
+    options.flags = level.flags;
+    all.push_back({"Host::adopt", level.name, open_module, [options](World& world) {
+                     berth::Error error;
+                     world.plugin = world.host->adopt(world.module, options, nullptr, error);
+                     CHECK(is_mapped("minimal"));
+                     return answer_of(world, error);
+                   }});
+  }
 }
 
 // Gone for good or with its addresses deferred, never left half.
@@ -82,6 +98,25 @@ void check_nothing_loaded() {
   CHECK(ledger().committed_bytes == 0);
 }
 
+// What an adopted plugin, with or without an instance of the host's, leaves when it goes.
+void add_ends_of_adopted(std::vector<Scenario>& all) {
+  for (const bool own_instance : {false, true}) {
+    all.push_back({"Host::unload", own_instance ? "adopted, with its instance" : "adopted",
+                   [own_instance](World& world) {
+                     open_module(world);
+                     berth_instance* instance = nullptr;
+                     if (own_instance) REQUIRE(berth_instance_create(nullptr, &instance) == BERTH_OK);
+                     world.plugin = world.host->adopt(world.module, {}, instance);
+                     REQUIRE(world.plugin.symbol<void*(std::size_t)>("minimal_allocate")(6 << 20) != nullptr);
+                   },
+                   [](World& world) {
+                     check_gone(world.host->unload(std::move(world.plugin)));
+                     check_nothing_loaded();
+                     return Answer::Done;
+                   }});
+  }
+}
+
 void add_unloads(std::vector<Scenario>& all) {
   for (const std::uint32_t quarantine : {0u, 1u}) {
     all.push_back({"Host::unload", quarantine != 0 ? "into the quarantine" : "",
@@ -95,6 +130,15 @@ void add_unloads(std::vector<Scenario>& all) {
                      return Answer::Done;
                    }});
   }
+  all.push_back({"Host::unload", "with a timeout", prepare_plugin, [](World& world) {
+                   berth::Error error;
+                   const berth::UnloadReport report =
+                       world.host->unload(std::move(world.plugin), std::chrono::milliseconds(100), error);
+                   CHECK(error.status() == BERTH_OK);
+                   check_gone(report);
+                   check_nothing_loaded();
+                   return Answer::Done;
+                 }});
   all.push_back({"Plugin::~Plugin", "", prepare_plugin, [](World& world) {
                    world.plugin = berth::Plugin();
                    check_nothing_loaded();
@@ -126,7 +170,9 @@ void add_unloads(std::vector<Scenario>& all) {
 std::vector<Scenario> host_scenarios() {
   std::vector<Scenario> all;
   add_loads(all);
+  add_adoptions(all);
   add_unloads(all);
+  add_ends_of_adopted(all);
   return all;
 }
 

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The limits that the system keeps: address space (RLIMIT_AS), memory (RLIMIT_DATA, which refuses the same calls with
-// the same error as the commit limit of vm.overcommit_memory, 2) and the map table. A child lives one instance's life
-// under each, with a little more room each time, until all of it succeeds. Not with sanitizers, which need what is
-// limited here for themselves.
+// The limits that the system keeps: address space (RLIMIT_AS), memory (RLIMIT_DATA), the map table, and the commit
+// limit (vm.overcommit_memory, 2), which refuses the same calls with the same error as RLIMIT_DATA. A child lives one
+// instance's life under each, with a little more room each time, until all of it succeeds. Not with sanitizers, which
+// need what is limited here for themselves.
+//
+// The commit limit is that of the whole machine: whatever else runs on it may be refused memory meanwhile. So it is
+// tried only where BERTH_COMMIT_LIMIT=1 says that the machine is the test's own, and /proc/sys can be written.
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -232,6 +237,53 @@ class FullMapTable {
   void* pages_ = nullptr;
 };
 
+// The machine's commit limit `room` bytes above what is committed on it. What else happens there moves the limit by
+// some pages to and fro, and the steps are as large.
+class CommitLimit {
+ public:
+  CommitLimit() : memory_(read(kMemory)), ratio_(read(kRatio)), kibibytes_(read(kKibibytes)) {}
+
+  static bool may_be_set() { return ::access(kMemory, W_OK) == 0 && ::access(kKibibytes, W_OK) == 0; }
+
+  std::size_t step() const { return 256 * kKiB; }
+  void set(std::size_t room) const {
+    write(kKibibytes, committed() / kKiB + room / kKiB);
+    write(kMemory, 2);
+  }
+  void lift() const {
+    write(kMemory, memory_);
+    // Each of the two ends the other.
+    if (kibibytes_ == 0) write(kRatio, ratio_);
+    if (kibibytes_ != 0) write(kKibibytes, kibibytes_);
+  }
+
+ private:
+  static constexpr const char* kMemory = "/proc/sys/vm/overcommit_memory";
+  static constexpr const char* kRatio = "/proc/sys/vm/overcommit_ratio";
+  static constexpr const char* kKibibytes = "/proc/sys/vm/overcommit_kbytes";
+
+  static std::size_t read(const char* file, const char* line = "") {
+    std::size_t value = 0;
+    berth::tests::detail::read_file(file, [&](std::string_view text) {
+      const std::size_t at = text.find(line);
+      if (at != std::string_view::npos) value = std::strtoul(text.data() + at + std::strlen(line), nullptr, 10);
+    });
+    return value;
+  }
+  static void write(const char* file, std::size_t value) {
+    char text[32];
+    const int length = std::snprintf(text, sizeof(text), "%zu", value);
+    const int descriptor = ::open(file, O_WRONLY | O_CLOEXEC);
+    require(::write(descriptor, text, static_cast<std::size_t>(length)) == length, file, value);
+    ::close(descriptor);
+  }
+  static std::size_t committed() { return read("/proc/meminfo", "Committed_AS:") * kKiB; }
+
+  std::size_t memory_;
+  std::size_t ratio_;
+  std::size_t kibibytes_;
+};
+
 void check_lives(const Ending& ending) {
   std::printf("%s", ending.text.c_str());
   CAPTURE(ending.text);
@@ -248,6 +300,20 @@ TEST_CASE("address space runs out (RLIMIT_AS)", "[limits]") {
 TEST_CASE("memory runs out (RLIMIT_DATA)", "[limits]") {
   if (kSanitized) return;
   check_lives(in_child([] { live_under(ResourceLimit(RLIMIT_DATA, "/proc/self/status", "VmData:")); }));
+}
+
+TEST_CASE("the machine's memory is promised to others (vm.overcommit_memory=2)", "[limits]") {
+  if (kSanitized) return;
+  const char* const allowed = std::getenv("BERTH_COMMIT_LIMIT");
+  if (allowed == nullptr || std::strcmp(allowed, "1") != 0 || !CommitLimit::may_be_set()) {
+    std::printf(
+        "skipped: the commit limit is the whole machine's; BERTH_COMMIT_LIMIT=1 tries it where it can be set\n");
+    return;
+  }
+  const CommitLimit before;
+  const Ending ending = in_child([] { live_under(CommitLimit()); });
+  before.lift();  // whatever has become of the child
+  check_lives(ending);
 }
 
 TEST_CASE("the map table is full", "[limits]") {
