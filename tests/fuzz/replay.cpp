@@ -49,7 +49,7 @@ bool run_file(const std::filesystem::path& path, unsigned long times, fuzz::Outc
 bool reaches_everything(const property::Round::Misuses& misuses) {
   bool all = true;
   for (const std::size_t kind : {BERTH_MISUSE_DOUBLE_FREE, BERTH_MISUSE_FOREIGN_FREE, BERTH_MISUSE_UNKNOWN_FREE,
-                                 BERTH_MISUSE_INTERIOR_FREE, BERTH_MISUSE_SIZE_MISMATCH}) {
+                                 BERTH_MISUSE_INTERIOR_FREE, BERTH_MISUSE_SIZE_MISMATCH, BERTH_MISUSE_CORRUPTION}) {
     std::printf("misuse of kind %zu: %zu\n", kind, misuses[kind]);
     all = all && misuses[kind] != 0;
   }

@@ -68,6 +68,7 @@ std::unique_ptr<Round::Subject> Round::make_subject() {
   subject->handle = berth_instance_allocator(subject->instance);
   subject->id = berth_instance_id(subject->instance);
   subject->checked = options.hardening != BERTH_HARDENING_FAST;
+  subject->guarded = options.hardening == BERTH_HARDENING_GUARDED;
   return subject;
 }
 
@@ -176,6 +177,10 @@ void Round::replace_subject() {
   subjects_.push_back(make_subject());
 }
 
+void Round::remove_subject(Subject& subject) {
+  std::erase_if(subjects_, [&](const auto& each) { return each.get() == &subject; });
+}
+
 // With no block left, no cache in use and a purge, an instance is its books and what it keeps for the next start: a
 // block that got lost on its way between lists would hold its pages.
 void Round::check_emptied(Subject& subject) {
@@ -210,7 +215,7 @@ void Round::finish(Subject& subject) {
   if (status != BERTH_OK) fail("destroy: ", berth_status_string(status));
   subject.model.check_report(report);
   if (!subject.misuses.empty()) fail("a misuse that was none: ", subject.misuses.front().message);
-  std::erase_if(subjects_, [&](const auto& each) { return each.get() == &subject; });
+  remove_subject(subject);
 }
 
 }  // namespace property

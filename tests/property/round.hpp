@@ -72,6 +72,7 @@ class Round {
   void interior_free(Subject& subject);
   void double_free(Subject& subject);
   void wrong_size(Subject& subject);
+  void corrupt(Subject& subject);
   void detach_or_replace_thread();
   void replace_subject();
 
@@ -87,6 +88,8 @@ class Round {
   void on_random_thread(const std::function<void(unsigned thread)>& work);
   void check_resident(Subject& subject);
   void check_emptied(Subject& subject);
+  void use_everywhere(Subject& subject, std::size_t size);
+  void remove_subject(Subject& subject);
   void finish(Subject& subject);
 
   Choices& choices_;

@@ -24,6 +24,7 @@ struct Round::Subject {
   berth_allocator* handle = nullptr;
   std::uint64_t id = 0;
   bool checked = false;  // above FAST
+  bool guarded = false;
   std::size_t quota = 0;
   std::size_t committed_at_quota = 0;  // a bound set below what was committed takes nothing away
   std::vector<SeenMisuse> misuses;
