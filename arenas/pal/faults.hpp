@@ -5,6 +5,7 @@
 // before are called in turn, and are in their place again after the removal.
 #pragma once
 
+#include <array>
 #include <cstdint>
 
 namespace berth::pal {
@@ -15,6 +16,8 @@ struct Fault {
   FaultKind kind;
   const void* address;
   const void* code;  // the instruction that did it; the address itself where it was to be executed
+  // What the general registers held: the thread was at work on some of it. Zeros where the system does not tell.
+  std::array<std::uintptr_t, 16> registers{};
 };
 
 // Runs on the thread that faulted, in a signal handler: it may call what is signal-safe and must return.

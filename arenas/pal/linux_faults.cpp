@@ -34,7 +34,11 @@ Fault describe(const siginfo_t& info, const ucontext_t& context) noexcept {
   const auto* code = reinterpret_cast<const void*>(registers[REG_RIP]);
   FaultKind kind = (registers[REG_ERR] & kWriteBit) != 0 ? FaultKind::Write : FaultKind::Read;
   if ((registers[REG_ERR] & kFetchBit) != 0 || info.si_addr == code) kind = FaultKind::Execution;
-  return {kind, info.si_addr, code};
+  Fault fault{kind, info.si_addr, code};
+  for (std::size_t index = 0; index < fault.registers.size(); ++index) {
+    fault.registers[index] = static_cast<std::uintptr_t>(registers[index]);  // R8 to RSP come first
+  }
+  return fault;
 }
 #else
 Fault describe(const siginfo_t& info, const ucontext_t&) noexcept { return {FaultKind::Access, info.si_addr, nullptr}; }

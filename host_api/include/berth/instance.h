@@ -285,9 +285,10 @@ BERTH_API berth_instance* berth_set_current_instance(berth_instance* instance);
 BERTH_API berth_status berth_set_quarantine(uint32_t instances);
 
 /* Installs handlers of SIGSEGV and SIGBUS that write one line to standard error where the address is or was a plugin's,
- * or the code that runs that of an unloaded one: which plugin, which block, how long ago it left. Then they call the
- * handlers that were there before. BUSY if they are installed already, UNSUPPORTED where there are no such signals.
- * [host] [any thread] */
+ * or the code that runs that of an unloaded one: which plugin, which block, how long ago it left. Of a fault in this
+ * library's own module, for whose instance it was at work: at FAST it follows links that the plugin may have written
+ * over. Then they call the handlers that were there before. BUSY if they are installed already, UNSUPPORTED where there
+ * are no such signals. [host] [any thread] */
 BERTH_API berth_status berth_fault_handler_install(void);
 
 /* Puts the handlers back that were there before. NOT_FOUND if none of ours are there, BUSY if somebody has installed
