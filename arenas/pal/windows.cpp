@@ -26,19 +26,31 @@ DWORD flags_of(Protection protection) noexcept {
   return protection == Protection::Read ? PAGE_READONLY : PAGE_READWRITE;
 }
 
-// Calls `use` with each committed part of a range, until it returns false.
+// Calls `use` with each region of a range and the part of it that lies in the range, until it returns false.
 template <typename Use>
-bool for_each_committed(void* base, std::size_t bytes, Use use) noexcept {
+bool for_each_region(void* base, std::size_t bytes, Use use) noexcept {
   auto* at = static_cast<char*>(base);
   char* const end = at + bytes;
   while (at < end) {
     MEMORY_BASIC_INFORMATION region;
     if (VirtualQuery(at, &region, sizeof(region)) == 0) return false;
     char* const next = std::min(static_cast<char*>(region.BaseAddress) + region.RegionSize, end);
-    if (region.State == MEM_COMMIT && !use(at, static_cast<std::size_t>(next - at))) return false;
+    if (!use(region, at, static_cast<std::size_t>(next - at))) return false;
     at = next;
   }
   return true;
+}
+
+template <typename Use>
+bool for_each_committed(void* base, std::size_t bytes, Use use) noexcept {
+  return for_each_region(base, bytes, [&](const MEMORY_BASIC_INFORMATION& region, char* part, std::size_t part_bytes) {
+    return region.State != MEM_COMMIT || use(part, part_bytes);
+  });
+}
+
+bool readable(const MEMORY_BASIC_INFORMATION& region) noexcept {
+  constexpr DWORD kNot = PAGE_NOACCESS | PAGE_EXECUTE | PAGE_GUARD;
+  return region.State == MEM_COMMIT && (region.Protect & kNot) == 0;
 }
 
 }  // namespace
@@ -173,6 +185,9 @@ std::uint64_t monotonic_nanoseconds() noexcept {
 bool read_memory(const void* address, void* out, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   SIZE_T got = 0;
+  // Wine reads what the process itself may not.
+  const auto allowed = [](const MEMORY_BASIC_INFORMATION& region, char*, std::size_t) { return readable(region); };
+  if (!for_each_region(const_cast<void*>(address), bytes, allowed)) return false;
   return ReadProcessMemory(GetCurrentProcess(), address, out, bytes, &got) != 0 && got == bytes;
 }
 

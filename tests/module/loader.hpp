@@ -21,7 +21,8 @@ bool maps(const void* base);
 // How the files of modules end here.
 extern const char* const kModuleSuffix;
 
-// Has the C library keep to one heap that is never trimmed, where it would measure itself. False: it refuses.
+// Has the system keep what it would else take and give back by itself, in the middle of a measurement. False: it
+// refuses.
 bool steady_heap();
 
 }  // namespace embedded

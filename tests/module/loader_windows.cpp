@@ -32,7 +32,8 @@ bool maps(const void* base) {
   return ::GetModuleHandleExA(kHow, static_cast<const char*>(base), &module) != 0;
 }
 
-bool steady_heap() { return true; }
+// Wine keeps some bytes of its own whenever advapi32, which the library imports, comes and goes, so that it stays.
+bool steady_heap() { return ::LoadLibraryA("advapi32.dll") != nullptr; }
 
 }  // namespace embedded
 
