@@ -65,8 +65,9 @@ bool supported() noexcept {
   return system.dwPageSize == kPageSize;
 }
 
-void* reserve(std::size_t bytes, Access) noexcept {
+void* reserve(std::size_t bytes, Access access) noexcept {
   const ErrnoKeeper keeper;
+  if (access == Access::ReadWrite) return nullptr;  // all that is accessible is charged: there is no such memory
   // The system begins reservations at multiples of 64 KiB. What a size that is none leaves over nobody can have.
   return VirtualAlloc(nullptr, bytes, MEM_RESERVE, PAGE_NOACCESS);
 }

@@ -85,6 +85,10 @@ TEST_CASE("what was decommitted is inaccessible until it is committed again, and
   CHECK(range.readable(0));
 }
 
+TEST_CASE("there is no accessible memory without a charge", "[pal]") {
+  CHECK(pal::reserve(kBytes, pal::Access::ReadWrite) == nullptr);
+}
+
 TEST_CASE("what is emptied or renewed stays accessible and reads as zero", "[pal]") {
   const Range range;
   REQUIRE(pal::commit(range.base, 8 * pal::kPageSize));
