@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstring>
 
+#include "arenas/line_table.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::core::registry {
@@ -15,17 +16,19 @@ namespace {
 
 enum class State : std::uint64_t { Free = 0, Claimed = 1, Live = 2, Dying = 3 };
 
-constexpr std::uint64_t kPinMask = (1u << 24) - 1;
-constexpr unsigned kStateShift = 24;
-constexpr unsigned kGenerationShift = 32;
+constexpr std::uint64_t kPinMask = (1u << 20) - 1;
+constexpr unsigned kStateShift = 20;
+constexpr unsigned kGenerationShift = 24;
+constexpr std::uint64_t kGenerationMask = (std::uint64_t{1} << 40) - 1;
 
 constexpr std::uint64_t make_word(std::uint64_t generation, State state) noexcept {
   return (generation << kGenerationShift) | (static_cast<std::uint64_t>(state) << kStateShift);
 }
-constexpr State state_of(std::uint64_t word) noexcept { return static_cast<State>((word >> kStateShift) & 0xff); }
+constexpr State state_of(std::uint64_t word) noexcept { return static_cast<State>((word >> kStateShift) & 0xf); }
 constexpr std::uint64_t generation_of(std::uint64_t word) noexcept { return word >> kGenerationShift; }
 
-// A handle names a line and its generation: a line that serves another instance has another handle.
+// A handle names a line and its generation: a line that serves another instance has another handle. Generations count
+// all instances, not those of the line, which may have lost its memory since.
 constexpr unsigned kHandleLineShift = 4;
 constexpr unsigned kHandleGenerationShift = 20;
 static_assert(kCapacity <= 1u << (kHandleGenerationShift - kHandleLineShift));
@@ -41,7 +44,7 @@ constexpr std::uint64_t generation_of(InstanceHandle handle) noexcept {
   return static_cast<std::uint64_t>(handle) >> kHandleGenerationShift;
 }
 
-struct Line {
+struct alignas(128) Line {  // a divisor of the page size
   std::atomic<std::uint64_t> word{0};
   // Written while the line is Claimed (release), constant while it is Live, read by anyone at any time (acquire),
   // between two looks at `word`: who reads a value of the next generation sees a changed word in the second look.
@@ -53,20 +56,18 @@ struct Line {
   std::array<std::atomic<std::uint64_t>, kNameBytes / 8> name{};
   // The next line in the granule that the span begins in, and in the one that it ends in. Written under the guard.
   std::array<std::atomic<std::uint32_t>, 2> next{};
-  std::uint32_t next_free{0};  // under the guard
 };
-static_assert(sizeof(Line) <= 128);
 
 // Granules of 1 GiB: which lines have a span there? Line 0 is nobody's, so 0 ends a chain.
 constexpr unsigned kGranuleShift = 30;
 constexpr std::size_t kGranules = std::size_t{1} << (47 - kGranuleShift);
 
 constinit pal::Lock guard{pal::LockRank::Registry};
-constinit std::array<Line, kCapacity> lines{};
-constinit std::array<std::atomic<std::uint32_t>, kGranules> granules{};
-constinit std::uint32_t first_free = 0;  // under the guard, as the next two
-constinit std::uint32_t used_lines = 1;
-constinit std::uint64_t last_id = 0;
+constinit LineTable<Line, kCapacity> lines;
+alignas(pal::kPageSize) constinit std::array<std::atomic<std::uint32_t>, kGranules> granules{};
+constexpr std::size_t kGranulesInPage = pal::kPageSize / sizeof(granules[0]);
+constinit PageUse<kGranules / kGranulesInPage> granule_pages;  // under the guard
+constinit std::uint64_t last_id = 0;                           // under the guard
 constinit std::atomic<std::uint32_t> live{0};
 // Odd while a chain is being changed: a reader that found nothing looks again if this has moved. Written under the
 // guard, links with release after it, read by find, links with acquire before its second look.
@@ -106,13 +107,13 @@ void link(std::uint32_t number) noexcept {
     if (auto* next = link_in(line, granule)) {
       next->store(granules[granule].load(std::memory_order_relaxed), std::memory_order_release);
     }
+    if (granules[granule].load(std::memory_order_relaxed) == 0) granule_pages.enter(granule / kGranulesInPage);
     granules[granule].store(number, std::memory_order_release);
   }
 }
 
-void unlink(std::uint32_t number) noexcept {
+void take_from_chains(std::uint32_t number, const GranuleRange& range) noexcept {
   Line& line = lines[number];
-  const GranuleRange range = granules_of(line);
   const ChainChange change;
   for (std::size_t granule = range.first; granule <= range.last; ++granule) {
     auto* mine = link_in(line, granule);
@@ -122,6 +123,16 @@ void unlink(std::uint32_t number) noexcept {
       place = link_in(lines[place->load(std::memory_order_relaxed)], granule);
     }
     place->store(rest, std::memory_order_release);
+  }
+}
+
+void unlink(std::uint32_t number) noexcept {
+  const GranuleRange range = granules_of(lines[number]);
+  take_from_chains(number, range);
+  // What is empty now was not before. Behind the change, because a reader waits for its end, not for a system call's.
+  for (std::size_t granule = range.first; granule <= range.last; ++granule) {
+    if (granules[granule].load(std::memory_order_relaxed) != 0) continue;
+    granule_pages.leave(granules.data(), granule / kGranulesInPage);
   }
 }
 
@@ -139,8 +150,7 @@ void free_line(std::uint32_t number) noexcept {
   Line& line = lines[number];
   const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed));
   line.word.store(make_word(generation, State::Free), std::memory_order_release);
-  line.next_free = first_free;
-  first_free = number;
+  lines.put_back(number);
 }
 
 void write_name(Line& line, const char* name) noexcept {
@@ -197,19 +207,14 @@ Owner find_once(std::uintptr_t address) noexcept {
 
 Claim claim(const char* name) noexcept {
   const pal::LockGuard held(guard);
-  std::uint32_t number = first_free;
-  if (number != 0) {
-    first_free = lines[number].next_free;
-  } else if (used_lines < kCapacity) {
-    number = used_lines++;
-  } else {
-    return {kNoLine, 0, InstanceHandle::None};
-  }
+  std::uint32_t number = lines.take();
+  if (number == 0) number = lines.take();  // line 0 stays nobody's
+  if (number == lines.kFull) return {kNoLine, 0, InstanceHandle::None};
   Line& line = lines[number];
-  const std::uint64_t generation = generation_of(line.word.load(std::memory_order_relaxed)) + 1;
+  const std::uint64_t generation = ++last_id & kGenerationMask;
   line.word.store(make_word(generation, State::Claimed), std::memory_order_relaxed);
   write_name(line, name);
-  line.id.store(++last_id, std::memory_order_release);
+  line.id.store(last_id, std::memory_order_release);
   return {number, last_id, make_handle(number, generation)};
 }
 
@@ -304,7 +309,7 @@ void for_each(void (*visit)(Instance&, void* context), void* context) noexcept {
   std::uint32_t count = 0;
   {
     const pal::LockGuard held(guard);
-    count = used_lines;
+    count = lines.end();
   }
   for (std::uint32_t number = 1; number < count; ++number) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
@@ -325,7 +330,7 @@ Pin::~Pin() {
 }
 
 void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
-  for (std::uint32_t number = 1; number < used_lines; ++number) {
+  for (std::uint32_t number = 1; number < lines.end(); ++number) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
     if (state_of(word) != State::Live || !pin(make_handle(number, generation_of(word)))) continue;
     held[number] = true;
@@ -334,7 +339,7 @@ void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
 }
 
 void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
-  for (std::uint32_t number = 1; number < used_lines; ++number) {
+  for (std::uint32_t number = 1; number < lines.end(); ++number) {
     if (!held[number]) continue;
     held[number] = false;
     visit(*lines[number].instance.load(std::memory_order_relaxed));
@@ -345,10 +350,11 @@ void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcep
 pal::Lock& lock() noexcept { return guard; }
 
 void forget_others() noexcept {
-  for (std::uint32_t number = 1; number < used_lines; ++number) {
+  for (std::uint32_t number = 1; number < lines.end(); ++number) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_relaxed) & ~kPinMask;
+    if (state_of(word) == State::Free) continue;
     lines[number].word.store(word, std::memory_order_relaxed);
-    if (state_of(word) == State::Free || state_of(word) == State::Live) continue;
+    if (state_of(word) == State::Live) continue;
     if (state_of(word) == State::Dying && linked(number)) {
       unlink(number);
       live.fetch_sub(1, std::memory_order_relaxed);

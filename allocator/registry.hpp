@@ -6,7 +6,7 @@
 // pointer into a released span is named, never followed (law 2).
 //
 // The state of a line is one word:
-//     63..32     | 31..24 | 23..0
+//     63..24     | 23..20 | 19..0
 //     generation | state  | pins
 #pragma once
 

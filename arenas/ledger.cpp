@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "arenas/assert.hpp"
+#include "arenas/line_table.hpp"
 
 namespace berth::core::ledger {
 
@@ -17,7 +18,6 @@ struct Line {
   std::size_t bytes;
   std::uint64_t owner;
   State state;
-  std::uint32_t next_free;  // line number + 1; 0: none
 };
 
 // All of it under guard, but `deferred`, which a caller may read without it: written under the guard, relaxed,
@@ -26,33 +26,15 @@ struct Line {
 // listed and not mapped any more: the child could not tell it from a stranger's. The system takes such calls of one
 // process one after the other anyway.
 constinit pal::Lock guard{pal::LockRank::Ledger};
-constinit Line lines[kCapacity] = {};
-constinit std::uint32_t first_free = 0;
-constinit std::uint32_t used_lines = 0;
+constinit LineTable<Line, kCapacity> lines;
 constinit LedgerTotals sums = {};
 constinit std::atomic<std::size_t> deferred{0};
-
-bool take_line(std::uint32_t& line) noexcept {
-  if (first_free != 0) {
-    line = first_free - 1;
-    first_free = lines[line].next_free;
-    return true;
-  }
-  if (used_lines == kCapacity) return false;
-  line = used_lines++;
-  return true;
-}
-
-void return_line(std::uint32_t line) noexcept {
-  lines[line] = {};
-  lines[line].next_free = first_free;
-  first_free = line + 1;
-}
 
 void strike(std::uint32_t line) noexcept {
   --sums.reservations;
   sums.reserved_bytes -= lines[line].bytes;
-  return_line(line);
+  lines[line] = {};
+  lines.put_back(line);
 }
 
 void drop_memory(std::uint32_t line) noexcept {
@@ -78,14 +60,14 @@ bool give_back(std::uint32_t line) noexcept {
 Reservation reserve(std::size_t bytes, pal::Access access, std::uint64_t owner) noexcept {
   retry_deferred();
   const pal::LockGuard held(guard);
-  std::uint32_t line = 0;
-  if (!take_line(line)) return {};
+  const std::uint32_t line = lines.take();
+  if (line == lines.kFull) return {};
   auto* base = static_cast<char*>(pal::reserve(bytes, access));
   if (base == nullptr) {
-    return_line(line);
+    lines.put_back(line);
     return {};
   }
-  lines[line] = {base, bytes, owner, State::Reserved, 0};
+  lines[line] = {base, bytes, owner, State::Reserved};
   ++sums.reservations;
   sums.reserved_bytes += bytes;
   return {base, bytes, line};
@@ -98,7 +80,7 @@ Release release(const Reservation& reservation) noexcept {
 }
 
 void release_orphans(bool (*is_owned)(const Reservation&)) noexcept {
-  for (std::uint32_t line = 0; line < used_lines; ++line) {
+  for (std::uint32_t line = 0; line < lines.end(); ++line) {
     if (lines[line].state == State::Reserved && !is_owned({lines[line].base, lines[line].bytes, line})) give_back(line);
   }
 }
@@ -108,14 +90,14 @@ void release_everything() noexcept {
   bool progress = true;
   while (progress && sums.reservations > 0) {
     progress = false;
-    for (std::uint32_t line = 0; line < used_lines; ++line) {
+    for (std::uint32_t line = 0; line < lines.end(); ++line) {
       if (lines[line].state == State::Free || !pal::release(lines[line].base, lines[line].bytes)) continue;
       strike(line);
       progress = true;
     }
   }
   if (sums.reservations == 0) return;
-  for (std::uint32_t line = 0; line < used_lines; ++line) {
+  for (std::uint32_t line = 0; line < lines.end(); ++line) {
     if (lines[line].state == State::Reserved) drop_memory(line);
   }
   constexpr char kText[] = "berth: a module was unloaded, but the system kept some of its address space\n";
@@ -125,7 +107,7 @@ void release_everything() noexcept {
 void retry_deferred() noexcept {
   if (deferred.load(std::memory_order_relaxed) == 0) return;
   const pal::LockGuard held(guard);
-  for (std::uint32_t line = 0; line < used_lines && sums.deferred > 0; ++line) {
+  for (std::uint32_t line = 0; line < lines.end() && sums.deferred > 0; ++line) {
     if (lines[line].state != State::Deferred || !pal::release(lines[line].base, lines[line].bytes)) continue;
     strike(line);
     --sums.deferred;

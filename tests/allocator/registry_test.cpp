@@ -3,6 +3,7 @@
 #include "allocator/registry.hpp"
 
 #include <atomic>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -94,6 +95,27 @@ TEST_CASE("a handle is never valid again") {
   CHECK(registry::resolve(static_cast<InstanceHandle>(static_cast<std::uint64_t>(entry.handle()) | 1)) == nullptr);
 }
 
+TEST_CASE("a handle is not valid again when the memory of its line went back in between") {
+  const std::uintptr_t base = 0x340000000000;
+  std::vector<InstanceHandle> old;
+  for (int round = 0; round < 3; ++round) {
+    std::vector<std::unique_ptr<Entry>> crowd;
+    for (std::uintptr_t each = 0; each < 3000; ++each) {
+      crowd.push_back(std::make_unique<Entry>("one of many", base + each * kGiB, kGiB));
+    }
+    std::size_t valid = 0;
+    for (const InstanceHandle handle : old) valid += registry::resolve(handle) != nullptr ? 1 : 0;
+    CHECK(valid == 0);
+    std::size_t found = 0;
+    for (std::uintptr_t each = 0; each < crowd.size(); ++each) {
+      found += registry::find(at(base + each * kGiB + 1)).handle == crowd[each]->handle() ? 1 : 0;
+      old.push_back(crowd[each]->handle());
+    }
+    CHECK(found == crowd.size());
+  }
+  CHECK(registry::find(at(base)).id == 0);
+}
+
 TEST_CASE("names are cut to 63 bytes and may change") {
   Entry entry(std::string(100, 'x').c_str(), 0x310000000000, kGiB);
   CHECK(std::string(registry::name(entry.handle())) == std::string(63, 'x'));
@@ -124,7 +146,7 @@ TEST_CASE("who retires an instance waits for its pins") {
   CHECK(retired);
 }
 
-TEST_CASE("addresses are found while neighbours come and go") {
+TEST_CASE("addresses are found while neighbours come and go, and pages of the registry with them") {
   const std::uintptr_t base = 0x330000000000;
   Entry steady("steady", base, kGiB / 16);
   std::atomic<bool> stop{false};
@@ -132,6 +154,12 @@ TEST_CASE("addresses are found while neighbours come and go") {
     for (int round = 0; round < 20000; ++round) {
       Entry neighbour("neighbour", base + kGiB / 8, kGiB / 16);
       Entry elsewhere("elsewhere", base + 5 * kGiB, kGiB / 16);
+    }
+    for (int round = 0; round < 200; ++round) {
+      std::vector<std::unique_ptr<Entry>> crowd;
+      for (std::uintptr_t each = 1; each <= 60; ++each) {
+        crowd.push_back(std::make_unique<Entry>("one of many", base + each * 1024 * kGiB, kGiB / 16));
+      }
     }
     stop = true;
   });
