@@ -66,7 +66,7 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   for (const DependencyReport& dependency : dependencies) {
     if (dependency.why == Cause::None) continue;
     if (ours.dependencies_mapped++ == 0)
-      copy_text(ours.dependency_text, dependency.path.native(), ": ", dependency.cause);
+      copy_text(ours.dependency_text, dependency.path.string(), ": ", dependency.cause);
   }
   write_struct(out, ours);
   return BERTH_OK;

@@ -2,8 +2,6 @@
 // Copyright (c) the Berth authors
 //
 // Modules that the host's own loader has opened.
-#include <dlfcn.h>
-
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 
@@ -13,7 +11,7 @@ using Outcome = berth::UnloadReport::Outcome;
 TEST_CASE("an adopted module is closed and its instance destroyed by unload") {
   berth::Host host;
   const berth_process_statistics before = ledger();
-  void* handle = ::dlopen(fixture("minimal").c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = open_elsewhere(fixture("minimal"));
   REQUIRE(handle != nullptr);
   berth::Plugin plugin = host.adopt(handle);
   CHECK(plugin.name() == "minimal");
@@ -41,7 +39,7 @@ TEST_CASE("an instance made before the module was opened is adopted with it") {
   berth_instance* instance = nullptr;
   REQUIRE(berth_instance_create(&options, &instance) == BERTH_OK);
   berth_instance* previous = berth_set_current_instance(instance);
-  void* handle = ::dlopen(fixture("standard_library").c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = open_elsewhere(fixture("standard_library"));
   berth_set_current_instance(previous);
   REQUIRE(handle != nullptr);
   CHECK(statistics_of(instance).live_blocks > 0);  // its static constructors'
@@ -60,51 +58,42 @@ TEST_CASE("what cannot be adopted stays the caller's") {
   berth::Error error;
   CHECK_FALSE(host.adopt(nullptr, {}, nullptr, error));
   CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
-  void* program = ::dlopen(nullptr, RTLD_NOW);
+  void* program = handle_of_program();
   CHECK_FALSE(host.adopt(program, {}, nullptr, error));
   CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
-  ::dlclose(program);
+  close_elsewhere(program);
 
-  // A module in a namespace of its own is one that nobody can see leaving. A sanitizer's runtime bears no second one.
-  if (!kSanitized) {
-    void* apart = ::dlmopen(LM_ID_NEWLM, fixture("plain").c_str(), RTLD_NOW);
-    REQUIRE(apart != nullptr);
-    CHECK_FALSE(host.adopt(apart, {}, nullptr, error));
-    CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
-    ::dlclose(apart);
-  }
-
-  void* wrong = ::dlopen(fixture("wrong_abi").c_str(), RTLD_NOW);
+  void* wrong = open_elsewhere(fixture("wrong_abi"));
   REQUIRE(wrong != nullptr);
   CHECK_FALSE(host.adopt(wrong, {}, nullptr, error));
   CHECK(error.status() == BERTH_ERR_ABI);
   CHECK(same(ledger(), before));
   CHECK(is_mapped("wrong_abi"));
-  ::dlclose(wrong);
+  close_elsewhere(wrong);
   CHECK_FALSE(is_mapped("wrong_abi"));
 }
 
 TEST_CASE("an instance that a refused module has seen is kept until the caller closes the module") {
   berth::Host host;
   const berth_process_statistics before = ledger();
-  void* handle = ::dlopen(fixture("attach_fails").c_str(), RTLD_NOW);
+  void* handle = open_elsewhere(fixture("attach_fails"));
   REQUIRE(handle != nullptr);
   berth::Error error;
   CHECK_FALSE(host.adopt(handle, {}, nullptr, error));
   CHECK(error.status() == BERTH_ERR_PLUGIN);
   CHECK(host.zombies() == 1);
   CHECK(ledger().instances == before.instances + 1);
-  ::dlclose(handle);
+  close_elsewhere(handle);
   CHECK(host.reap().size() == 1);
   CHECK(same(ledger(), before));
 
   berth_instance* mine = nullptr;
   REQUIRE(berth_instance_create(nullptr, &mine) == BERTH_OK);
-  handle = ::dlopen(fixture("attach_fails").c_str(), RTLD_NOW);
+  handle = open_elsewhere(fixture("attach_fails"));
   CHECK_FALSE(host.adopt(handle, {}, mine, error));
   CHECK(error.status() == BERTH_ERR_PLUGIN);
   CHECK(host.zombies() == 0);
-  ::dlclose(handle);
+  close_elsewhere(handle);
   CHECK(berth_instance_destroy(mine, nullptr) == BERTH_OK);
   CHECK(same(ledger(), before));
 }

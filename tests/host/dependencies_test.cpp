@@ -3,6 +3,7 @@
 //
 // The libraries that a plugin brings into the process: which they are, that they leave with it, and what the report
 // says of those that do not.
+#include <dlfcn.h>
 #include <semaphore.h>
 
 #include <algorithm>

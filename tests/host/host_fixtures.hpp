@@ -4,19 +4,18 @@
 // What the tests of the host share: the fixtures' paths and the ledger as it was.
 #pragma once
 
-#include <dlfcn.h>
-
 #include <filesystem>
 #include <string>
 #include <vector>
 
 #include "berth/host.hpp"
+#include "other_loader.hpp"
 #include "support/sanitizers.hpp"
 
 namespace berth::tests {
 
 inline std::filesystem::path fixture(const std::string& name) {
-  return std::filesystem::path(BERTH_FIXTURES) / (name + ".so");
+  return std::filesystem::path(BERTH_FIXTURES) / (name + kModuleSuffix);
 }
 
 inline berth_process_statistics ledger() {
@@ -31,11 +30,7 @@ inline bool same(const berth_process_statistics& a, const berth_process_statisti
          a.committed_bytes == b.committed_bytes;
 }
 
-inline bool is_mapped(const std::string& name) {
-  void* handle = ::dlopen(fixture(name).c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  if (handle != nullptr) ::dlclose(handle);
-  return handle != nullptr;
-}
+inline bool is_mapped(const std::string& name) { return is_file_mapped(fixture(name)); }
 
 inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 

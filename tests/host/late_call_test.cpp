@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // Code of plugins that have left: what berth_describe and the fault handler say of a pointer into it.
+#include <dlfcn.h>
 #include <sys/mman.h>
 
 #include <csignal>

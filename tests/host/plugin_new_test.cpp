@@ -3,8 +3,6 @@
 //
 // berth::plugin_new in plugins by both compilers, and the host's owner-aware operator delete: what plugins allocate is
 // theirs, whoever frees it.
-#include <dlfcn.h>
-
 #include <memory>
 #include <string>
 #include <thread>
@@ -144,27 +142,27 @@ TEST_CASE("deleting another plugin's block is a foreign free that names both") {
 }
 
 TEST_CASE("without an instance the real operators serve") {
-  void* handle = ::dlopen(fixture("standard_library").c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = open_elsewhere(fixture("standard_library"));
   REQUIRE(handle != nullptr);
-  void* block = reinterpret_cast<void* (*)(std::size_t)>(::dlsym(handle, "new_bytes"))(100);
+  void* block = reinterpret_cast<void* (*)(std::size_t)>(symbol_of(handle, "new_bytes"))(100);
   CHECK(block != nullptr);
   CHECK(berth_find_owner(block) == nullptr);
-  reinterpret_cast<void (*)(void*)>(::dlsym(handle, "delete_bytes"))(block);
+  reinterpret_cast<void (*)(void*)>(symbol_of(handle, "delete_bytes"))(block);
   for (const char* use : {"use_getline", "use_regex", "use_map", "use_throw", "use_all_forms"}) {
-    CHECK(reinterpret_cast<bool (*)()>(::dlsym(handle, use))());
+    CHECK(reinterpret_cast<bool (*)()>(symbol_of(handle, use))());
   }
-  ::dlclose(handle);
+  close_elsewhere(handle);
   CHECK_FALSE(is_mapped("standard_library"));
 }
 
 TEST_CASE("a plugin that frees a block of an instance, having none itself, frees it into its owner") {
   berth_instance* instance = nullptr;
   REQUIRE(berth_instance_create(nullptr, &instance) == BERTH_OK);
-  void* handle = ::dlopen(fixture("standard_library").c_str(), RTLD_NOW | RTLD_LOCAL);
+  void* handle = open_elsewhere(fixture("standard_library"));
   REQUIRE(handle != nullptr);
   void* block = berth_malloc(berth_instance_allocator(instance), 100);
-  reinterpret_cast<void (*)(void*)>(::dlsym(handle, "delete_bytes"))(block);
+  reinterpret_cast<void (*)(void*)>(symbol_of(handle, "delete_bytes"))(block);
   CHECK(statistics_of(instance).live_blocks == 0);
-  ::dlclose(handle);
+  close_elsewhere(handle);
   CHECK(berth_instance_destroy(instance, nullptr) == BERTH_OK);
 }

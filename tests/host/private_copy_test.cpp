@@ -3,6 +3,7 @@
 //
 // LoadOptions::private_copy: the same file as several modules, each with its own statics and its own instance, and
 // nothing left of the copies.
+#include <dlfcn.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>

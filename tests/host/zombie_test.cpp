@@ -3,6 +3,8 @@
 //
 // Modules that stay mapped after they were closed: their instance is kept, the cause is named, and reap() destroys it
 // once the module has left. Each pinned fixture is used once, since it stays for the life of the process.
+#include <dlfcn.h>
+
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
