@@ -27,7 +27,7 @@ extern "C" NTSTATUS NTAPI NtGetNextThread(HANDLE process, HANDLE thread, ACCESS_
 namespace {
 
 // Two threads that suspend each other would stay so.
-constinit pal::Lock suspending;
+constinit pal::Lock suspending{pal::LockRank::Host};
 
 class Handle {
  public:
