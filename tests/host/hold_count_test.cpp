@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -20,6 +22,25 @@ std::chrono::steady_clock::time_point in(std::chrono::milliseconds time) {
   return std::chrono::steady_clock::now() + time;
 }
 
+// How many turns have begun. Not an atomic to wait on: where the system has no futex, libstdc++ 12 loses wakeups.
+class Turns {
+ public:
+  void begin(int turn) {
+    const std::lock_guard lock(mutex_);
+    if (turn > begun_) begun_ = turn;
+    changed_.notify_all();
+  }
+  void wait_for(int turn) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return begun_ >= turn; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int begun_ = 0;
+};
+
 // Two runners who take turns: each enters, and leaves only when the other one has entered, so that there is always one
 // inside until somebody is turned away.
 class Relay {
@@ -33,30 +54,26 @@ class Relay {
     for (std::thread& runner : runners_) runner.join();
   }
 
-  void wait_for_turns(int turns) const {
-    for (int now = turns_; now < turns; now = turns_) turns_.wait(now);
-  }
+  void wait_for_turns(int turns) { turns_.wait_for(turns); }
 
  private:
   void run(int first) {
     for (int turn = first;; turn += 2) {
-      wait_for_turns(turn);
+      turns_.wait_for(turn);
       const bool entered = !stop_ && count_.enter();
       if (!entered) stop_ = true;
-      turns_ = turn + 1;
-      turns_.notify_all();
+      turns_.begin(turn + 1);
       if (entered) {
-        wait_for_turns(turn + 2);
+        turns_.wait_for(turn + 2);
         count_.leave();
       }
       if (stop_) break;
     }
-    turns_ = 1 << 30;  // whoever waits for a turn that will not come
-    turns_.notify_all();
+    turns_.begin(1 << 30);  // whoever waits for a turn that will not come
   }
 
   HoldCount& count_;
-  std::atomic<int> turns_ = 0;  // that have begun
+  Turns turns_;
   std::atomic<bool> stop_ = false;
   std::thread runners_[2];
 };
