@@ -70,10 +70,11 @@ struct LoadOptions {
   std::size_t realtime_bytes = 0;  // a budget for threads that may not wait, and how many there are
   std::uint32_t realtime_threads = 0;
   bool require_plugin_info = false;  // refuse a module that does not export berth_plugin with our ABI
-  bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL
+  bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL; no effect on Windows
   // Load a copy of the file, so that it is a module of its own, with statics of its own, however often the file is
-  // loaded. The copy lies beside the file for as long as opening takes, in the folder for temporary files if that
-  // folder cannot be written: then libraries that the plugin looks for beside itself must be loaded already.
+  // loaded. The copy lies beside the file for as long as opening takes (Windows: until the module has left), in the
+  // folder for temporary files if that folder cannot be written: then libraries that the plugin looks for beside itself
+  // must be loaded already.
   // Dependencies are not copied, and what the process shares by name stays shared: GNU_UNIQUE symbols, and those of the
   // same file loaded with global_symbols. INVALID_ARGUMENT with global_symbols, and for adopt().
   bool private_copy = false;
