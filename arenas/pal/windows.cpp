@@ -149,6 +149,7 @@ HugePages huge_pages() noexcept { return HugePages::Never; }
 std::int32_t thread_id() noexcept { return static_cast<std::int32_t>(GetCurrentThreadId()); }
 
 bool thread_alive(std::int32_t id) noexcept {
+  if (id == thread_id()) return true;  // most often asked for, and each call below enters the kernel
   const ErrnoKeeper keeper;
   const HANDLE thread = OpenThread(SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(id));
   if (thread == nullptr) return GetLastError() != ERROR_INVALID_PARAMETER;
