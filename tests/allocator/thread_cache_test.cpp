@@ -4,7 +4,6 @@
 // Thread caches: whose they are, who inherits them, and that blocks find their way home.
 #include "allocator/thread_cache.hpp"
 
-#include <barrier>
 #include <thread>
 #include <vector>
 
@@ -14,10 +13,12 @@
 #include "allocator/statistics.hpp"
 #include "berth/instance.hpp"
 #include "host_api/src/instance_handle.hpp"
+#include "support/barrier.hpp"
 #include "support/catch.hpp"
 
 using namespace berth;
 using namespace berth::core;
+using berth::tests::Barrier;
 
 namespace {
 
@@ -67,7 +68,7 @@ TEST_CASE("a living thread's cache is its own, a dead one's is inherited with it
 TEST_CASE("a block freed elsewhere comes home when its owner needs one") {
   berth::Instance instance("remote");
   berth_allocator* handle = instance.allocator();
-  std::barrier meeting(2);
+  Barrier meeting(2);
   std::vector<void*> blocks;
   for (int count = 0; count < 10000; ++count) blocks.push_back(berth_malloc(handle, 64));
   const std::size_t committed = instance.statistics().committed_bytes;
@@ -105,7 +106,7 @@ TEST_CASE("a thread that detaches leaves its caches to others and gets new ones"
 TEST_CASE("memory that the dead left is found when memory grows") {
   berth::Instance instance("collected");
   berth_allocator* handle = instance.allocator();
-  std::barrier meeting(17);
+  Barrier meeting(17);
   std::vector<std::vector<void*>> blocks(16);
   std::vector<std::thread> threads;
   for (auto& mine : blocks) {

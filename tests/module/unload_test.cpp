@@ -5,7 +5,6 @@
 // threads can meet that, and the process is as it was. BERTH_CYCLES sets how many cycles each variant runs (20000 for
 // the whole proof).
 #include <algorithm>
-#include <barrier>
 #include <cstdlib>
 #include <deque>
 #include <memory>
@@ -15,11 +14,15 @@
 
 #include "instance/fixtures.hpp"
 #include "module_file.hpp"
+#include "support/barrier.hpp"
 #include "support/catch.hpp"
 #include "support/process_view.hpp"
+#include "support/scaled.hpp"
 #include "support/seed.hpp"
 
 using namespace embedded;
+using berth::tests::Barrier;
+using berth::tests::kEmulated;
 using berth::tests::ProcessView;
 using fixtures::kSanitized;
 
@@ -27,7 +30,7 @@ namespace {
 
 std::size_t cycles() {
   const char* given = std::getenv("BERTH_CYCLES");
-  return given != nullptr ? std::strtoul(given, nullptr, 10) : kSanitized ? 60 : 300;
+  return given != nullptr ? std::strtoul(given, nullptr, 10) : kSanitized ? 60 : kEmulated ? 100 : 300;
 }
 
 // Runs a variant, some cycles of it first for everyone else's tables, and compares the process before and after.
@@ -112,7 +115,7 @@ TEST_CASE("loaded and closed by a fresh thread, used by the main thread too", "[
 TEST_CASE("used by a fresh thread that outlives the module", "[module][cycles]") {
   cycles_leave_no_trace([](const char* path, unsigned number) {
     Module module(path);
-    std::barrier meeting(2);
+    Barrier meeting(2);
     bool worked = false;
     std::thread user([&] {
       worked = module.work(number);
@@ -135,7 +138,7 @@ TEST_CASE("used by threads that stay, and closed by another", "[module][cycles]"
     bool stop = false;
     std::atomic<bool> fine{true};
     std::atomic<unsigned> cycle{0};
-    std::barrier meeting(kUsers + 2);
+    Barrier meeting(kUsers + 2);
     std::vector<std::thread> threads;
     for (unsigned t = 0; t < kUsers; ++t) {
       threads.emplace_back([&, t] {

@@ -17,8 +17,14 @@
 
 #include "berth/instance.h"
 #include "instance/fixtures.hpp"
+#include "support/barrier.hpp"
+#include "support/scaled.hpp"
 
 namespace crew {
+
+using berth::tests::Barrier;
+using berth::tests::scaled;
+using berth::tests::scaled_meetings;
 
 // A block whose first bytes tell its size and tag; the rest repeats the tag's low byte.
 struct Proof {
@@ -77,11 +83,6 @@ inline std::size_t mixed_size(std::mt19937_64& random) {
   if (kind < 80) return random() % 512;
   if (kind < 97) return random() % 8192;
   return random() % (256 * 1024);
-}
-
-// A count for release builds, and for sanitizers one that takes about as long.
-inline constexpr std::size_t scaled(std::size_t count, std::size_t divisor = 10) {
-  return fixtures::kSanitized ? (count / divisor > 0 ? count / divisor : 1) : count;
 }
 
 }  // namespace crew

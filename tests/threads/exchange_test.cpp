@@ -3,7 +3,6 @@
 //
 // Blocks allocated here and freed there, by threads that stay.
 #include <atomic>
-#include <barrier>
 #include <deque>
 #include <thread>
 #include <vector>
@@ -97,8 +96,8 @@ TEST_CASE("all threads free each other's blocks, in several instances at once", 
 
 TEST_CASE("two threads pass one block back and forth", "[threads][exchange]") {
   Berth berth("ping pong");
-  const std::size_t turns = scaled(20000);
-  std::barrier meeting(2);
+  const std::size_t turns = scaled_meetings(20000);
+  Barrier meeting(2);
   void* block = nullptr;
   bool intact = true;
   const auto play = [&](std::size_t me) {
@@ -172,7 +171,7 @@ TEST_CASE("statistics, purge, quota and find_owner may be called while threads a
     });
   }
   std::mt19937_64 random(99);
-  for (std::size_t i = 0; i < scaled(3000); ++i) {
+  for (std::size_t i = 0; i < scaled_meetings(3000); ++i) {
     const auto now = statistics(berth.get());
     if (now.struct_size == 0 || now.committed_bytes > kQuota || now.peak_committed_bytes > kQuota) fine = false;
     if (i % 10 == 0 && berth_instance_purge(berth.get()) != BERTH_OK) fine = false;

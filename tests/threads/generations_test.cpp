@@ -4,7 +4,6 @@
 // Threads that end while their blocks live: others free these, heirs take over the caches, and memory is bounded by
 // what lives, not by how many threads there ever were.
 #include <atomic>
-#include <barrier>
 #include <thread>
 #include <vector>
 
@@ -33,7 +32,7 @@ TEST_CASE("many generations of threads leave memory as one does", "[threads][gen
   std::vector<void*> inherited;
   std::size_t after_ten = 0;
   bool intact = true;
-  const std::size_t generations = scaled(2000);
+  const std::size_t generations = scaled_meetings(2000);
   for (std::size_t generation = 0; generation < generations; ++generation) {
     std::thread([&] {
       std::mt19937_64 random(generation);
@@ -103,7 +102,7 @@ TEST_CASE("one purge is enough for what ended threads owed each other", "[thread
   constexpr std::ptrdiff_t kThreads = 64;
   Berth berth("debts");
   std::vector<void*> blocks(kThreads * 4);
-  std::barrier meeting(kThreads);
+  Barrier meeting(kThreads);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
@@ -140,7 +139,7 @@ TEST_CASE("threads come and go while others stay", "[threads][generations]") {
       }
     });
   }
-  for (std::size_t i = 0; i < scaled(600); ++i) {
+  for (std::size_t i = 0; i < scaled_meetings(600); ++i) {
     std::thread visitors[2];
     for (std::size_t t = 0; t < 2; ++t) {
       visitors[t] = std::thread([&, i, t] {
@@ -172,7 +171,7 @@ TEST_CASE("more than 1,100 threads live in one instance", "[threads][generations
   Berth berth("crowd");
   std::vector<void*> blocks(kThreads * 4);
   std::atomic<bool> intact{true};
-  std::barrier meeting(kThreads);
+  Barrier meeting(kThreads);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {

@@ -3,7 +3,6 @@
 //
 // Instances that end while threads that used them live on, threads that end while instances live on, and both at once.
 #include <atomic>
-#include <barrier>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -34,10 +33,10 @@ bool use(berth_allocator* handle, std::mt19937_64& random, int count) {
 
 TEST_CASE("an instance is destroyed while other threads have caches in it", "[threads][lifetime]") {
   constexpr std::ptrdiff_t kThreads = 8;
-  const std::size_t rounds = scaled(400);
+  const std::size_t rounds = scaled_meetings(400);
   std::unique_ptr<Berth> berth;
   std::atomic<bool> fine{true};
-  std::barrier meeting(kThreads + 1);
+  Barrier meeting(kThreads + 1);
   std::vector<std::thread> threads;
   for (std::size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&, t] {
@@ -113,11 +112,11 @@ TEST_CASE("instances are created, used and destroyed by many threads at once", "
 TEST_CASE("threads end while instances are destroyed", "[threads][lifetime]") {
   // The deadlock and the race of a peer: thread exit visiting heaps while heaps visit threads.
   std::atomic<bool> fine{true};
-  for (std::size_t round = 0; round < scaled(60); ++round) {
+  for (std::size_t round = 0; round < scaled_meetings(60); ++round) {
     std::vector<std::unique_ptr<Berth>> berths;
     for (int i = 0; i < 8; ++i) berths.push_back(std::make_unique<Berth>(small_span("ending")));
     constexpr std::ptrdiff_t kUsers = 8;
-    std::barrier used(kUsers + 2);
+    Barrier used(kUsers + 2);
     std::vector<std::thread> users;
     for (std::size_t t = 0; t < kUsers; ++t) {
       users.emplace_back([&, t] {

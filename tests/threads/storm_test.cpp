@@ -19,7 +19,7 @@ namespace {
 
 std::size_t rounds() {
   const char* given = std::getenv("BERTH_ROUNDS");
-  return given != nullptr ? std::strtoul(given, nullptr, 10) : scaled(200);
+  return given != nullptr ? std::strtoul(given, nullptr, 10) : scaled_meetings(200);
 }
 
 berth_instance* make(std::mt19937_64& random) {
