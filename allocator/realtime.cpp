@@ -58,6 +58,7 @@ bool make_resident(const Pages& pages, bool& locked) noexcept {
 
 // The books of the stocks lie in what would be the last caches. InvalidArgument: span or quota have no place for them.
 Status open_books(Instance& instance, std::uint32_t threads, Stock*& stocks) noexcept {
+  if (threads > kMaxThreads) return Status::InvalidArgument;
   const std::size_t bytes = threads * sizeof(Stock);
   const auto slots = static_cast<std::uint32_t>((bytes + kCacheStride - 1) / kCacheStride);
   if (instance.slots < Instance::kThreadSlots + threads + slots) return Status::InvalidArgument;
@@ -212,9 +213,10 @@ Arena::Allocation allocate(Instance& instance, std::uint64_t pages, std::uint64_
     if (run) pagemap.set_word(run.first, page_word::make(PageKind::Run, run.pages));
     BERTH_TSAN_RELEASE(stock);
     if (run) return {page_address(run.first), false};
-  } else {
-    free_deferred(instance);
   }
+  // Who comes to the arena waits for its lock anyway: real-time threads beyond their budgets are no exception, or what
+  // they free would wait for ever where there are no others.
+  free_deferred(instance);
   return instance.arena.allocate(pages, alignment);
 }
 

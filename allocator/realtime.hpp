@@ -8,7 +8,7 @@
 //   takes                 from its stock; only where that is used up, from the arena as everyone does
 //   frees its own         into its stock
 //   frees another stock's onto a stack of that stock's, from which its owner helps itself
-//   frees the arena's     onto a stack of the instance's, which the next thread that may wait empties
+//   frees the arena's     onto a stack of the instance's, which the next thread that comes to the arena empties
 //
 // Whoever allocates pages or frees them in an instance comes through here.
 #pragma once
@@ -89,7 +89,7 @@ Arena::Allocation allocate_to_grow(Instance& instance, std::uint64_t pages) noex
 Arena::Resize resize(Instance& instance, char* address, std::uint64_t pages, std::uint64_t& old_pages) noexcept;
 char* relocate(Instance& instance, char* address, std::uint64_t pages, bool to_huge_pages) noexcept;
 
-// Gives the arena what real-time threads have freed of it. [any thread that may wait]
+// Gives the arena what real-time threads have freed of it. [any thread that waits for the arena's lock anyway]
 void free_deferred(Instance& instance) noexcept;
 
 // In a forked child: the stocks of threads that it does not have may have been cut in mid-change. Nobody takes them.

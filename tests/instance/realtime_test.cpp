@@ -68,6 +68,10 @@ TEST_CASE("budgets that cannot be are refused, and nothing stays") {
   refused(realtime_options(0, 3), BERTH_ERR_INVALID_ARGUMENT, "realtime_threads 3");
   refused(realtime_options(std::size_t{1} << 60, 1), BERTH_ERR_INVALID_ARGUMENT, "realtime_bytes 1152921504606846976");
   refused(realtime_options(kMiB, 5000), BERTH_ERR_INVALID_ARGUMENT, "5000 threads");
+  // What these and the slots for their books come to begins again near zero, if it is counted in 32 bits.
+  for (std::uint32_t threads = 4106486400u; threads < 4106486400u + 2000; threads += 100) {
+    refused(realtime_options(kMiB, threads), BERTH_ERR_INVALID_ARGUMENT, "threads find no place");
+  }
   berth_instance_options small_quota = realtime_options(4 * kMiB, 1);
   small_quota.quota_bytes = kMiB;
   refused(small_quota, BERTH_ERR_OUT_OF_MEMORY, "realtime_bytes 4194304");
@@ -126,6 +130,23 @@ TEST_CASE("beyond its budget a real-time thread goes on as every other") {
   // What it freed of the others' memory waits for one of them.
   std::thread([&] { berth_instance_purge(berth.get()); }).join();
   CHECK(statistics(berth.get()).committed_bytes < kMiB + 256 * kKiB);
+}
+
+TEST_CASE("a real-time thread beyond its budget does not grow, though no other thread comes by") {
+  Berth berth(realtime_options(kMiB, 1));
+  REQUIRE(berth_thread_prepare(berth.get()) == BERTH_OK);
+  std::size_t committed = 0;
+  for (int round = 0; round < 50; ++round) {
+    void* large = berth_malloc(berth.handle(), 2 * kMiB);
+    REQUIRE(large != nullptr);
+    std::vector<void*> small;
+    for (int i = 0; i < 4000; ++i) small.push_back(berth_malloc(berth.handle(), 600));
+    for (void* block : small) berth_free(berth.handle(), block);
+    berth_free(berth.handle(), large);
+    if (round == 1) committed = statistics(berth.get()).committed_bytes;
+  }
+  CHECK(statistics(berth.get()).live_blocks == 0);
+  CHECK(statistics(berth.get()).committed_bytes <= committed + kMiB);
 }
 
 TEST_CASE("a double free of a budget's large block is named") {
