@@ -4,6 +4,7 @@
 
 #include "allocator/departed.hpp"
 #include "allocator/inspect.hpp"
+#include "allocator/log.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/text.hpp"
 #include "arenas/pal/faults.hpp"
@@ -68,8 +69,7 @@ void report(const pal::Fault& fault) {
     registry::copy_name(client.handle, name);
     line << "; at work on the memory of plugin \"" << name << "\" (instance " << client.id << ")";
   }
-  line << "\n";
-  pal::write_error(line.c_str(), std::strlen(line.c_str()));
+  log::write_to_standard_error(line.c_str());
 }
 
 Status to_status(pal::FaultStatus status) noexcept {

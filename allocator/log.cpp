@@ -34,6 +34,10 @@ void write(const char* line) noexcept {
     handler(context, line);
     return;
   }
+  write_to_standard_error(line);
+}
+
+void write_to_standard_error(const char* line) noexcept {
   // One write for the line and its break, so that lines of different threads do not mix.
   char buffer[640];
   const std::size_t length = strnlen(line, sizeof(buffer) - 1);

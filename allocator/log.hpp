@@ -16,6 +16,9 @@ void set_handler(Handler handler, void* context) noexcept;
 // One line, without its line break. The handler runs without any lock held.
 void write(const char* line) noexcept;
 
+// The same past the host's handler. [signal-safe]
+void write_to_standard_error(const char* line) noexcept;
+
 // For the fork handlers.
 pal::Lock& lock() noexcept;
 

@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // Text: composes a line in a buffer of the caller's, without the C library, so that it may run in a signal handler.
+// Names come from plugins: what would end the line, or speak to a terminal, is shown as a question mark.
 #pragma once
 
 #include <cstddef>
@@ -47,11 +48,12 @@ class Text {
  private:
   Text& append(const char* text, std::size_t count) noexcept {
     for (std::size_t position = 0; position < count; ++position, ++length_) {
-      if (length_ + 1 < capacity_) buffer_[length_] = text[position];
+      if (length_ + 1 < capacity_) buffer_[length_] = is_control(text[position]) ? '?' : text[position];
     }
     terminate();
     return *this;
   }
+  static bool is_control(char byte) noexcept { return (byte >= 0 && byte < ' ') || byte == 0x7f; }
   void terminate() noexcept {
     if (capacity_ > 0) buffer_[length_ < capacity_ ? length_ : capacity_ - 1] = '\0';
   }

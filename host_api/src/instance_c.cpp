@@ -2,6 +2,8 @@
 // Copyright (c) the Berth authors
 //
 // berth/instance.h in terms of the allocator. Every call asks the registry before it follows a handle.
+#include <cstring>
+
 #include "allocator/cache_ownership.hpp"
 #include "allocator/census.hpp"
 #include "allocator/departed.hpp"
@@ -175,9 +177,11 @@ berth_status berth_instance_create(const berth_instance_options* options, berth_
   // A struct of unknown size has no name that could be trusted.
   const bool readable =
       options != nullptr && options->struct_size >= kOptionsV1 && options->struct_size <= kAbsurdStructSize;
+  // As much of the name as an instance has, or a long one would leave no room for the reason.
+  char name[core::registry::kNameBytes] = "unnamed";
+  if (readable && options->name != nullptr) std::strncpy(name, options->name, sizeof(name) - 1);
   core::Line line;
-  line << "berth: berth_instance_create(\"" << (readable && options->name != nullptr ? options->name : "unnamed")
-       << "\"): " << why.c_str();
+  line << "berth: berth_instance_create(\"" << name << "\"): " << why.c_str();
   core::log::write(line.c_str());
   return status;
 }

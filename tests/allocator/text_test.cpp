@@ -27,3 +27,11 @@ TEST_CASE("no buffer is a buffer too") {
   text << "twelve bytes";
   CHECK(text.length() == 12);
 }
+
+TEST_CASE("a name can neither end the line nor speak to a terminal") {
+  char buffer[64];
+  Text(buffer, sizeof(buffer)) << "plugin \""
+                               << "a\nberth: b\x1b[31m\r\x7f d\u00e9j\u00e0"
+                               << "\"";
+  CHECK(std::string(buffer) == "plugin \"a?berth: b?[31m?? d\u00e9j\u00e0\"");
+}

@@ -215,6 +215,32 @@ TEST_CASE("spans of odd sizes hold at least what was asked for, down to 1 MiB", 
   }
 }
 
+TEST_CASE("a name neither breaks a message into lines nor hides why an instance is refused", "[options]") {
+  LogRecorder log;
+  MisuseRecorder misuses;
+  berth_instance_options with = options("reverb\nberth: plugin \"delay\"");
+  misuses.attach(with);
+  const Berth berth(with);
+  int on_the_stack = 0;
+  berth_free(berth.handle(), &on_the_stack);
+  const std::vector<Misuse> seen = misuses.take();
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].message.find("plugin \"reverb?berth: plugin \"delay\"\"") != std::string::npos);
+  CHECK(seen[0].message.find('\n') == std::string::npos);
+  char text[200];
+  berth_describe(berth.handle(), text, sizeof(text));
+  CHECK(std::string(text).find('\n') == std::string::npos);
+  CHECK(std::string(berth_instance_name(berth.get())) == with.name);
+
+  const std::string long_name(5000, 'n');
+  berth_instance_options refused = options(long_name.c_str());
+  refused.quota_bytes = 1;
+  CHECK(Berth(refused).status() == BERTH_ERR_INVALID_ARGUMENT);
+  const std::vector<std::string> lines = log.take();
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("quota_bytes 1 is below 64 KiB") != std::string::npos);
+}
+
 TEST_CASE("names are copied, 63 bytes of them", "[options]") {
   const std::string longest(63, 'n');
   for (const std::size_t length : std::initializer_list<std::size_t>{1, 62, 63, 64, 65, 200, 5000}) {
