@@ -16,6 +16,7 @@
 #include "allocator/departed.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/log.hpp"
+#include "allocator/pressure.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/thread_identity.hpp"
 #include "arenas/ledger.hpp"
@@ -110,6 +111,7 @@ void child() noexcept {
   thread_identity::only_this_thread_is_left();
   thread_identity::lock().unlock();
   registry::lock().unlock();
+  pressure::forget_all();
   Arena::forget_committed();
   registry::for_each([](Instance& instance, void*) { instance.arena.count_committed(); }, nullptr);
 }

@@ -9,6 +9,7 @@
 #include "allocator/hand_out.hpp"
 #include "allocator/inspect.hpp"
 #include "allocator/large_blocks.hpp"
+#include "allocator/pressure.hpp"
 #include "allocator/remote_frees.hpp"
 #include "allocator/watched.hpp"
 #include "arenas/pal/errno_keeper.hpp"
@@ -65,11 +66,8 @@ void* obtain(Instance& instance, unsigned size_class, std::size_t alignment, std
   if (instance.findings.any()) return nullptr;
   purge(instance);
   if (void* block = try_allocate<kLevel>(instance, size_class, alignment, size, zero)) return block;
-  const Handlers& handlers = instance.handlers;
-  if (handlers.ask_pressure != nullptr && handlers.ask_pressure(handlers, instance.self, size)) {
-    return try_allocate<kLevel>(instance, size_class, alignment, size, zero);
-  }
-  return nullptr;
+  if (!pressure::relieve(instance, size)) return nullptr;
+  return try_allocate<kLevel>(instance, size_class, alignment, size, zero);
 }
 
 // An allocation that found a corrupt list on its way is dropped, whatever else it found.

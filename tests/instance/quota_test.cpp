@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // The quota bounds committed_bytes at every moment, costs only the plugin that runs into it, and can be moved.
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <vector>
@@ -213,6 +214,43 @@ TEST_CASE("a pressure handler that always says yes does not hang the call", "[qu
   CHECK(berth_malloc(berth.handle(), 2 * kQuota) == nullptr);
   CHECK(errno == ENOMEM);
   CHECK(calls == 1);
+}
+
+namespace {
+
+// Two instances at their quotas, each of whose handlers wants memory of both.
+struct Greedy {
+  std::array<berth_allocator*, 2> handles{};
+  int calls = 0;
+  int got = 0;
+};
+
+bool ask_for_more(void* context, berth_instance*, std::size_t) {
+  auto* greedy = static_cast<Greedy*>(context);
+  ++greedy->calls;
+  for (berth_allocator* handle : greedy->handles) {
+    if (berth_malloc(handle, 2 * kQuota) != nullptr) ++greedy->got;
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("what fails inside a pressure handler does not call it again", "[quota]") {
+  Greedy greedy;
+  berth_instance_options with = with_quota("greedy", kQuota);
+  with.on_pressure = ask_for_more;
+  with.on_pressure_context = &greedy;
+  const Berth one(with);
+  const Berth other(with);
+  greedy.handles = {one.handle(), other.handle()};
+  for (int round = 1; round <= 3; ++round) {
+    errno = 0;
+    CHECK(berth_malloc(one.handle(), 2 * kQuota) == nullptr);
+    CHECK(errno == ENOMEM);
+    CHECK(greedy.calls == 2 * round);  // once for each instance
+  }
+  CHECK(greedy.got == 0);
 }
 
 TEST_CASE("the smallest quota at which an instance exists still bounds it", "[quota]") {

@@ -116,7 +116,8 @@ typedef struct {
 typedef void (*berth_misuse_handler)(void* context, const berth_misuse* misuse);
 
 /* Runs on the allocating thread, with no Berth lock held, when `needed` bytes more would exceed the quota or the
- * system refuses them. True: try once more. */
+ * system refuses them. True: try once more. It must return. It may call Berth, but not destroy the instance; an
+ * allocation in that instance that fails inside it fails at once, and so does one while 64 threads are in handlers. */
 typedef bool (*berth_pressure_handler)(void* context, berth_instance* instance, size_t needed);
 
 /* Receives one line at a time, without its line break. It may be called from any thread. */
