@@ -3,7 +3,8 @@
 //
 // Span: one reservation and the window of it that is accessible. The window is contiguous and only grows, at either
 // end: so a span is three entries of the system's map table at most, of which neighbours share one. It works under
-// RLIMIT_DATA, strict overcommit and mlockall(MCL_FUTURE), because nothing outside the window is charged or populated.
+// RLIMIT_DATA, strict overcommit and mlockall(MCL_FUTURE), because nothing outside the window is charged or populated;
+// and under the last not what the window runs ahead, either.
 // Law 1: destroying the span is one release of everything.
 #pragma once
 
@@ -58,7 +59,7 @@ class Span {
   // Opens the window for the first time. False: the system refuses.
   bool open_window(char* low, char* high) noexcept {
     if (small_pages_asked()) pal::forbid_huge_pages(base(), bytes());
-    if (!make_accessible(low, high)) return false;
+    if (!commit(low, high)) return false;
     low_ = low;
     high_ = high;
     return true;
@@ -86,13 +87,19 @@ class Span {
     return true;
   }
 
-  // Makes pages outside the window accessible as well. False: the system refuses.
+  // Makes pages outside the window accessible as well: ahead of their use, so that where memory is locked they get it
+  // then. At birth that is a few pages, and not worth the question. False: the system refuses.
   bool make_accessible(char* low, char* high) noexcept {
-    return access_ == pal::Access::ReadWrite || pal::commit(low, static_cast<std::size_t>(high - low));
+    if (access_ == pal::Access::None) pal::lock_at_first_use(low, static_cast<std::size_t>(high - low));
+    return commit(low, high);
   }
 
   // Makes pages of the window what they were when it was opened there. False: nothing was changed.
-  bool renew(char* low, std::size_t bytes) noexcept { return pal::renew(low, bytes, access_); }
+  bool renew(char* low, std::size_t bytes) noexcept {
+    if (!pal::renew(low, bytes, access_)) return false;
+    pal::lock_at_first_use(low, bytes);
+    return true;
+  }
 
   // The reservation, which the caller releases; the span is empty then.
   Reservation take() noexcept { return std::exchange(reservation_, {}); }
@@ -102,6 +109,10 @@ class Span {
   }
 
  private:
+  bool commit(char* low, char* high) noexcept {
+    return access_ == pal::Access::ReadWrite || pal::commit(low, static_cast<std::size_t>(high - low));
+  }
+
   Reservation reservation_;
   pal::Access access_ = pal::Access::None;
   char* low_ = nullptr;

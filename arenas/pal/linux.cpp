@@ -86,6 +86,12 @@ bool commit(void* base, std::size_t bytes) noexcept {
   return mprotect(base, bytes, PROT_READ | PROT_WRITE) == 0;
 }
 
+void lock_at_first_use(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  if (madvise(base, kPageSize, MADV_DONTNEED) == 0 || errno != EINVAL) return;
+  if (mlock2(base, bytes, MLOCK_ONFAULT) == 0) decommit(base, bytes);
+}
+
 bool decommit(void* base, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   if (madvise(base, bytes, MADV_DONTNEED) == 0) return true;

@@ -39,6 +39,11 @@ bool release(void* base, std::size_t bytes) noexcept;
 // Makes pages readable and writable; fresh ones read as zero. False if the system refuses (commit limit, RLIMIT_DATA).
 bool commit(void* base, std::size_t bytes) noexcept;
 
+// For pages of no contents, committed or about to be, in a process that has locked all memory of its future (mlockall):
+// the system would give each of them memory at once, used or not. It locks them at their first use instead, and those
+// that have memory lose it. Nothing else, and no more than a question, where they are not locked.
+void lock_at_first_use(void* base, std::size_t bytes) noexcept;
+
 // Drops the contents and the memory behind committed pages, of which the range may hold some that are not. False:
 // nothing was changed. Before their next use they are committed again: on Windows their access goes with their charge,
 // and giving them both back can fail, so that it is done where an allocation can fail.

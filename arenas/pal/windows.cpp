@@ -82,6 +82,8 @@ bool commit(void* base, std::size_t bytes) noexcept {
   return bytes == 0 || VirtualAlloc(base, bytes, MEM_COMMIT, PAGE_READWRITE) == base;
 }
 
+void lock_at_first_use(void*, std::size_t) noexcept {}
+
 bool decommit(void* base, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   // A size of 0 would mean the whole reservation.

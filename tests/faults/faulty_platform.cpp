@@ -36,9 +36,9 @@ bool refuse(Call call) noexcept {
 }  // namespace
 
 const char* name_of(Call call) noexcept {
-  static constexpr const char* kNames[] = {"supported", "reserve", "release", "commit",  "decommit", "recommit",
-                                           "empty",     "move",    "renew",   "protect", "populate", "lock",
-                                           "unlock",    "huge",    "small",   "read",    "observe",  "stop"};
+  static constexpr const char* kNames[] = {
+      "supported", "reserve", "release", "commit", "decommit", "recommit", "empty", "move",    "renew", "protect",
+      "populate",  "lock",    "unlock",  "lazy",   "huge",     "small",    "read",  "observe", "stop"};
   static_assert(std::size(kNames) == kCalls);
   return kNames[slot(call)];
 }
@@ -150,6 +150,12 @@ void real_unlock_from_memory(void* base, std::size_t bytes) noexcept BERTH_REAL(
 void wrap_unlock_from_memory(void* base, std::size_t bytes) noexcept BERTH_WRAP("18unlock_from_memoryEPvm");
 void wrap_unlock_from_memory(void* base, std::size_t bytes) noexcept {
   if (!refuse(Call::UnlockFromMemory)) real_unlock_from_memory(base, bytes);
+}
+
+void real_lock_at_first_use(void* base, std::size_t bytes) noexcept BERTH_REAL("17lock_at_first_useEPvm");
+void wrap_lock_at_first_use(void* base, std::size_t bytes) noexcept BERTH_WRAP("17lock_at_first_useEPvm");
+void wrap_lock_at_first_use(void* base, std::size_t bytes) noexcept {
+  if (!refuse(Call::LockAtFirstUse)) real_lock_at_first_use(base, bytes);
 }
 
 void real_allow_huge_pages(void* base, std::size_t bytes) noexcept BERTH_REAL("16allow_huge_pagesEPvm");

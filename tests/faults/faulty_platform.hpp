@@ -26,13 +26,14 @@ enum class Call : std::uint8_t {
   Populate,
   LockInMemory,
   UnlockFromMemory,
+  LockAtFirstUse,
   AllowHugePages,
   ForbidHugePages,
   ReadMemory,
   ObserveFaults,
   StopObservingFaults
 };
-inline constexpr std::size_t kCalls = 18;
+inline constexpr std::size_t kCalls = 19;
 
 constexpr std::size_t slot(Call call) noexcept { return static_cast<std::size_t>(call); }
 const char* name_of(Call call) noexcept;
