@@ -59,6 +59,7 @@ Place inspect(Instance& instance, const void* address) noexcept {
   if (index >= limit) return {PlaceKind::Unused, nullptr, 0};
   const std::uint64_t word =
       instance.arena.pagemap().at(static_cast<std::uint32_t>(index)).word.load(std::memory_order_relaxed);
+  if (page_word::kind(word) == PageKind::Fixed) return {PlaceKind::Unused, nullptr, 0};
   if (!slab_word::is_slab(word)) return large_block_around(instance, index, limit);
   const unsigned size_class = slab_word::size_class(word);
   const char* start = Slab::start_of(address, size_class);

@@ -152,6 +152,25 @@ TEST_CASE("a block of a destroyed instance is nobody's", "[misuse]") {
   CHECK(seen[0].raw.owner == nullptr);
 }
 
+TEST_CASE("a free in the gap between blocks and books is of nothing that was ever a block", "[misuse]") {
+  MisuseRecorder misuses;
+  berth_instance_options with = options("gap");
+  misuses.attach(with);
+  const Berth berth(with);
+  char* gap = reinterpret_cast<char*>(berth.handle());
+  const auto description = [&] {
+    char text[200];
+    berth_describe(gap, text, sizeof(text));
+    return std::string(text);
+  };
+  while (description().find("the allocator's own data") != std::string::npos) gap -= kPage;
+  CHECK(description().find("unused memory of") != std::string::npos);
+  berth_free(berth.handle(), gap);
+  const std::vector<Misuse> seen = misuses.take();
+  REQUIRE(seen.size() == 1);
+  CHECK(seen[0].raw.kind == BERTH_MISUSE_UNKNOWN_FREE);
+}
+
 TEST_CASE("a double free of a large block is named at every level", "[misuse]") {
   const auto level = GENERATE(as<std::uint32_t>(), BERTH_HARDENING_FAST, BERTH_HARDENING_CHECKED);
   const bool purged = GENERATE(false, true);
