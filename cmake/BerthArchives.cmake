@@ -47,5 +47,5 @@ target_link_libraries(berth_berth INTERFACE
   $<IF:${is_executable},$<TARGET_FILE:berth::executable>,$<TARGET_FILE:berth::module>>)
 add_dependencies(berth_berth berth_executable berth_module)
 if(WIN32)
-  target_link_libraries(berth_berth INTERFACE synchronization)  # WaitOnAddress
+  target_link_libraries(berth_berth INTERFACE synchronization ntdll)  # WaitOnAddress, RtlDllShutdownInProgress
 endif()

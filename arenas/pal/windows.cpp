@@ -17,6 +17,9 @@
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/pal.hpp"
 
+// Of ntdll, without a declaration in mingw's headers.
+extern "C" __declspec(dllimport) BOOLEAN NTAPI RtlDllShutdownInProgress();
+
 namespace berth::pal {
 
 namespace {
@@ -51,6 +54,15 @@ bool for_each_committed(void* base, std::size_t bytes, Use use) noexcept {
 bool readable(const MEMORY_BASIC_INFORMATION& region) noexcept {
   constexpr DWORD kNot = PAGE_NOACCESS | PAGE_EXECUTE | PAGE_GUARD;
   return region.State == MEM_COMMIT && (region.Protect & kNot) == 0;
+}
+
+// The system ends all other threads before the destructors of modules run at the end of a process, wherever they are.
+// If one of them held a lock, nobody will give it back, and what it guards may be changed by half. Then the rest of the
+// process is ended, as the system does for locks of its own; the status that it was to end with nobody can ask for.
+[[noreturn]] void end_at_once() noexcept {
+  constexpr UINT kThreadIsTerminating = 0xC000004B;
+  TerminateProcess(GetCurrentProcess(), kThreadIsTerminating);
+  std::abort();
 }
 
 }  // namespace
@@ -164,6 +176,7 @@ bool thread_alive(std::int32_t id) noexcept {
 
 void wait(const void* word, std::uint32_t expected) noexcept {
   const ErrnoKeeper keeper;
+  if (RtlDllShutdownInProgress() != 0) end_at_once();
   WaitOnAddress(const_cast<void*>(word), &expected, sizeof(expected), INFINITE);
 }
 

@@ -3,18 +3,18 @@
 //
 // exit_program [module]: returns from main while eight threads are inside Berth: the executable's own copy of it, and
 // those of a module that stays loaded and of one that is linked (EXIT_PROGRAM_LINKED). Static destructors free.
-#include <dlfcn.h>
-
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <string>
 #include <thread>
 #include <vector>
 
 #include "berth/allocator.hpp"
 #include "berth/instance.hpp"
 #include "embedded.h"
+#include "loader.hpp"
 
 namespace {
 
@@ -61,12 +61,13 @@ int main(int count, char** arguments) {
   work = embedded_work;
 #endif
   if (count > 1) {
-    void* module = dlopen(arguments[1], RTLD_NOW | RTLD_LOCAL);
+    std::string error;
+    void* module = embedded::open_module(arguments[1], error);
     if (module == nullptr) {
-      std::fprintf(stderr, "%s\n", dlerror());
+      std::fprintf(stderr, "%s\n", error.c_str());
       return 1;
     }
-    work = reinterpret_cast<embedded_work_function*>(dlsym(module, "embedded_work"));
+    work = reinterpret_cast<embedded_work_function*>(embedded::find_symbol(module, "embedded_work"));
   }
   for (unsigned t = 0; t < kThreads; ++t) std::thread(run, t * 1000).detach();
   while (busy < kThreads) std::this_thread::yield();

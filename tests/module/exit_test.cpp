@@ -3,10 +3,6 @@
 //
 // Process exit is not an unload (law 9): programs that return from main while threads are inside Berth end with
 // success. BERTH_EXITS sets how often each does (1000 for the whole proof).
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -14,6 +10,7 @@
 #include "instance/fixtures.hpp"
 #include "module_file.hpp"
 #include "support/catch.hpp"
+#include "support/scaled.hpp"
 
 using namespace embedded;
 
@@ -21,23 +18,16 @@ namespace {
 
 std::size_t exits() {
   const char* given = std::getenv("BERTH_EXITS");
-  return given != nullptr ? std::strtoul(given, nullptr, 10) : fixtures::kSanitized ? 5 : 30;
-}
-
-// The status with which a program ended, as waitpid tells it.
-int run(const char* program, const char* argument) {
-  char* const arguments[] = {const_cast<char*>(program), const_cast<char*>(argument), nullptr};
-  pid_t child = 0;
-  if (::posix_spawn(&child, program, nullptr, nullptr, arguments, environ) != 0) return -1;
-  int status = -1;
-  return ::waitpid(child, &status, 0) == child ? status : -1;
+  return given != nullptr           ? std::strtoul(given, nullptr, 10)
+         : berth::tests::kSanitized ? 5
+         : berth::tests::kEmulated  ? 3
+                                    : 30;
 }
 
 void always_ends_well(const char* program, const char* argument) {
   for (std::size_t i = 0; i < exits(); ++i) {
-    const int status = run(program, argument);
-    CAPTURE(program, argument, i, status);
-    REQUIRE(status == 0);
+    CAPTURE(program, argument, i);
+    REQUIRE(run_program(program, argument));
   }
 }
 

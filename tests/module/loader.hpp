@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The system's own loader of modules, as a host calls it that has none of Berth's.
+// The system's own loaders of modules and of programs, as a host calls them that has none of Berth's.
 #pragma once
 
 #include <cstddef>
@@ -24,5 +24,9 @@ extern const char* const kModuleSuffix;
 // Has the system keep what it would else take and give back by itself, in the middle of a measurement. False: it
 // refuses.
 bool steady_heap();
+
+// Runs a program, with an argument or none, to its end. True: it succeeded. Where the system ends threads wherever they
+// are before the destructors of modules run, it is enough that it ended.
+bool run_program(const char* program, const char* argument);
 
 }  // namespace embedded

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Modules by dlopen.
+// Modules by dlopen, programs by posix_spawn.
 #if defined(__linux__)
 
 #include <dlfcn.h>
 #include <link.h>
 #include <malloc.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdint>
 
@@ -49,6 +52,14 @@ bool maps(const void* base) {
 bool steady_heap() {
   return ::mallopt(M_ARENA_MAX, 1) == 1 && ::mallopt(M_TRIM_THRESHOLD, 64 << 20) == 1 &&
          ::mallopt(M_MMAP_THRESHOLD, 64 << 20) == 1;
+}
+
+bool run_program(const char* program, const char* argument) {
+  char* const arguments[] = {const_cast<char*>(program), const_cast<char*>(argument), nullptr};
+  pid_t child = 0;
+  if (::posix_spawn(&child, program, nullptr, nullptr, arguments, environ) != 0) return false;
+  int status = 0;
+  return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace embedded

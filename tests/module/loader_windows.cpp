@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Modules by LoadLibrary.
+// Modules by LoadLibrary, programs by the C runtime.
 #if defined(_WIN32)
 
+#include <process.h>
 #include <windows.h>
 
 #include "loader.hpp"
@@ -34,6 +35,10 @@ bool maps(const void* base) {
 
 // Wine keeps some bytes of its own whenever advapi32, which the library imports, comes and goes, so that it stays.
 bool steady_heap() { return ::LoadLibraryA("advapi32.dll") != nullptr; }
+
+bool run_program(const char* program, const char* argument) {
+  return ::_spawnl(_P_WAIT, program, program, argument, nullptr) != -1;
+}
 
 }  // namespace embedded
 
