@@ -2,16 +2,14 @@
 // Copyright (c) the Berth authors
 #include "crew.hpp"
 
-#include <malloc.h>
-#include <pthread.h>
-#include <sys/random.h>
-
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <system_error>
 #include <thread>
 #include <vector>
+
+#include "system.hpp"
 
 namespace sample_host {
 namespace {
@@ -40,11 +38,6 @@ class Meeting {
   int missing_;
   int staying_;
 };
-
-void use_random_numbers() {
-  unsigned char byte = 0;
-  (void)!getrandom(&byte, sizeof(byte), GRND_NONBLOCK);
-}
 
 // The C library keeps up to 40 MiB of stacks of ended threads. Filled now, it does not grow when a plugin's threads
 // end.
@@ -114,18 +107,5 @@ void Crew::for_each(std::size_t count, const std::function<void(std::size_t, std
     lock.lock();
   } while (!changed.wait_for(lock, interval, [&] { return running == 0; }));
 }
-
-void use_one_malloc_heap() { mallopt(M_ARENA_MAX, 1); }
-
-void use_small_stacks() {
-  constexpr std::size_t kStackBytes = 256 * 1024;
-  pthread_attr_t attributes;
-  if (pthread_getattr_default_np(&attributes) != 0) return;
-  pthread_attr_setstacksize(&attributes, kStackBytes);
-  pthread_setattr_default_np(&attributes);
-  pthread_attr_destroy(&attributes);
-}
-
-void trim_malloc_heap() { malloc_trim(0); }
 
 }  // namespace sample_host

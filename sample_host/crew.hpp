@@ -38,15 +38,4 @@ class Crew {
   tbb::task_arena arena_;
 };
 
-// Has the C library serve all threads from its one main heap, which /proc/self/maps names, instead of anonymous heaps
-// per thread that nobody could tell from something forgotten. To be called before there are threads.
-void use_one_malloc_heap();
-
-// Has threads that ask for no size get stacks small enough for the C library to keep hundreds of them, so that threads
-// that come and go in any number map and unmap nothing. To be called before there are threads.
-void use_small_stacks();
-
-// Gives back what the C library keeps ready on top of its heap.
-void trim_malloc_heap();
-
 }  // namespace sample_host

@@ -64,7 +64,7 @@ std::vector<fs::path> files_of(const fs::path& folder) {
 
 Input read_input(const fs::path& file) {
   const auto fail = [&] { throw std::runtime_error(file.string() + ": " + std::generic_category().message(errno)); };
-  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.c_str(), "rb"), std::fclose);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(std::fopen(file.string().c_str(), "rb"), std::fclose);
   if (stream == nullptr) fail();
   Input input{file.string(), {}};
   char piece[64 * 1024];

@@ -34,7 +34,7 @@ class Planner {
   }
 
  private:
-  Job& add(const std::string& name) { return jobs_.emplace_back(Job{name, plugins_ / (name + ".so"), {}, {}}); }
+  Job& add(const std::string& name) { return jobs_.emplace_back(Job{name, plugin_file(plugins_, name), {}, {}}); }
 
   // False, with the cause in errors_, when a file cannot be read.
   bool read(const std::string& label, const fs::path& file, const std::function<void(Input)>& use) {
@@ -72,14 +72,17 @@ class Planner {
   }
 
   void plan_default() {
-    if (Job& lua = add("lua"); read_own_argument(lua, kDefaultScript)) lua.inputs = texts();
-    if (Job& sqlite = add("sqlite"); read_own_argument(sqlite, kDefaultQueries)) {
-      for (const Input& text : texts()) sqlite.inputs.push_back(as_csv(text));
+    for (const char* name : {"lua", "sqlite", "expat", "index", "leaky"}) {
+      if (has_sample_plugin(name)) plan_default(add(name));
     }
-    Job& expat = add("expat");
-    for (const Input& text : texts()) expat.inputs.push_back(as_xml(text));
-    add("index").inputs = texts();
-    add("leaky").inputs = texts();
+  }
+
+  void plan_default(Job& job) {
+    if (job.label == "lua" && !read_own_argument(job, kDefaultScript)) return;
+    if (job.label == "sqlite" && !read_own_argument(job, kDefaultQueries)) return;
+    for (const Input& text : texts()) {
+      job.inputs.push_back(job.label == "sqlite" ? as_csv(text) : job.label == "expat" ? as_xml(text) : text);
+    }
   }
 
   void plan_own(const std::string& plugin) {

@@ -2,11 +2,10 @@
 // Copyright (c) the Berth authors
 #include "kept_on_purpose.hpp"
 
-#include <sys/mman.h>
-
 #include <stdexcept>
 
 #include "instance_range.hpp"
+#include "system.hpp"
 
 namespace sample_host {
 namespace {
@@ -16,7 +15,7 @@ constexpr std::size_t kMappingBytes = 256 * 1024 * 1024;
 }  // namespace
 
 KeptOnPurpose::~KeptOnPurpose() {
-  if (mapping_ != nullptr) munmap(mapping_, kMappingBytes);
+  if (mapping_ != nullptr) release_addresses(mapping_, kMappingBytes);
 }
 
 void KeptOnPurpose::keep(const std::string& what, std::vector<AddressRange>& ranges) {
@@ -25,9 +24,8 @@ void KeptOnPurpose::keep(const std::string& what, std::vector<AddressRange>& ran
     if (!instance_) throw std::runtime_error(berth_status_string(instance_.status()));
     ranges.push_back(range_of_instance(instance_.allocator(), instance_.statistics().span_bytes));
   } else if (what == "mapping") {
-    void* mapping = mmap(nullptr, kMappingBytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (mapping == MAP_FAILED) throw std::runtime_error("mmap refuses the mapping to be kept");
-    mapping_ = mapping;
+    mapping_ = reserve_addresses(kMappingBytes);
+    if (mapping_ == nullptr) throw std::runtime_error("the system refuses the mapping to be kept");
   }
 }
 

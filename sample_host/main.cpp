@@ -6,23 +6,16 @@
 #include <iostream>
 
 #include "berth/instance.h"
-#include "compare/command.hpp"
-#include "demo/command.hpp"
+#include "commands.hpp"
 #include "report.hpp"
-#include "run_command.hpp"
-#include "soak/command.hpp"
 
 int main(int argc, char** argv) {
   CLI::App app("A plugin host that gives every plugin a memory allocator of its own, and all of it back at unload.",
                "sample_host");
   app.set_version_flag("--version", berth_version());
   app.require_subcommand(1);
-  app.footer("Start with `sample_host demo`; `sample_host <subcommand> --help` tells what else each can do.");
   int exit_status = sample_host::kExitGood;
-  sample_host::add_run_command(app, exit_status);
-  sample_host::add_soak_command(app, exit_status);
-  sample_host::add_compare_command(app, exit_status);
-  sample_host::add_demo_command(app, exit_status);
+  sample_host::add_commands(app, exit_status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

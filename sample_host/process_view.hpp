@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The process as the kernel shows it to anybody: /proc/self. Nothing here asks Berth.
+// The process as the system shows it to anybody: /proc/self, or Windows' walk over its addresses. Nothing here asks
+// Berth.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -22,24 +24,29 @@ struct AddressRange {
 // The part of two ranges that is common to both; empty (0, 0) if there is none.
 AddressRange common_part(const AddressRange& a, const AddressRange& b);
 
+// Whom the numbers are from, for people.
+extern const char* const kNumbersSource;
+
 struct ProcessNumbers {
-  std::size_t address_space = 0;  // bytes; VmSize of /proc/self/status
-  std::size_t resident = 0;       // bytes; Rss of /proc/self/smaps_rollup, VmRSS of status where that is missing
-  std::size_t anonymous = 0;      // bytes of resident that are no file's pages; 0 where unknown
-  std::size_t map_entries = 0;    // lines of /proc/self/maps
+  // In bytes: VmSize of /proc/self/status, and Rss of /proc/self/smaps_rollup, VmRSS of status where that is missing;
+  // Windows: all regions that are not free, and the working set.
+  std::size_t address_space = 0;
+  std::size_t resident = 0;
+  std::size_t anonymous = 0;    // bytes of resident that are no file's pages; 0 where unknown
+  std::size_t map_entries = 0;  // lines of /proc/self/maps; Windows: regions
 };
 
 // What a process has beside memory.
 struct ProcessHoldings {
-  std::size_t descriptors = 0;  // open files
+  std::size_t descriptors = 0;  // open files; Windows: handles
   std::size_t threads = 0;
-  std::size_t thread_keys = 0;  // of pthread_key_create
+  std::size_t thread_keys = 0;  // of pthread_key_create; Windows: indexes of TlsAlloc and FlsAlloc
 
   bool operator==(const ProcessHoldings&) const = default;
 };
 ProcessHoldings process_holdings();
 
-// One line of /proc/self/maps.
+// One line of /proc/self/maps, or one region.
 struct Mapping {
   AddressRange range;
   std::string name;  // a file, "[heap]", "[stack]", ...; empty: anonymous memory
@@ -48,11 +55,14 @@ struct Mapping {
 // The kernel's lines, in the order of their addresses.
 using MemoryMap = std::vector<Mapping>;
 
-// Reads /proc/self into buffers that it keeps, so that looking changes little of what is seen. Throws
+// Looks with the help of memory that it keeps, so that looking changes little of what is seen. Throws
 // std::runtime_error where /proc is missing.
 class ProcessObserver {
  public:
   ProcessObserver();
+  ~ProcessObserver();
+  ProcessObserver(const ProcessObserver&) = delete;
+  ProcessObserver& operator=(const ProcessObserver&) = delete;
 
   ProcessNumbers numbers();
 
@@ -64,12 +74,8 @@ class ProcessObserver {
   Snapshot snapshot();
 
  private:
-  void read_all();
-  ProcessNumbers parse_numbers() const;
-
-  std::string status_;
-  std::string rollup_;
-  std::string maps_;
+  struct Buffers;  // the platform's
+  std::unique_ptr<Buffers> buffers_;
 };
 
 }  // namespace sample_host

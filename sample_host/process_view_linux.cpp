@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-#include "process_view.hpp"
-
+//
+// process_view.hpp by /proc/self, which is read into buffers that are kept.
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
@@ -15,6 +15,8 @@
 #include <iterator>
 #include <stdexcept>
 #include <string_view>
+
+#include "process_view.hpp"
 
 namespace sample_host {
 namespace {
@@ -93,52 +95,58 @@ std::size_t used_thread_keys() {
 
 }  // namespace
 
+const char* const kNumbersSource = "/proc/self: status, smaps_rollup, maps";
+
 ProcessHoldings process_holdings() {
   const std::size_t descriptors = count_entries("/proc/self/fd") - 1;  // without the one that looks
   return {descriptors, count_entries("/proc/self/task"), used_thread_keys()};
 }
 
-AddressRange common_part(const AddressRange& a, const AddressRange& b) {
-  const AddressRange part{std::max(a.start, b.start), std::min(a.end, b.end)};
-  return part.start < part.end ? part : AddressRange{};
-}
+// The files as they were read.
+struct ProcessObserver::Buffers {
+  std::string status;
+  std::string rollup;
+  std::string maps;
 
-ProcessObserver::ProcessObserver() {
+  void read_all() {
+    read_file("/proc/self/smaps_rollup", rollup);
+    if (!read_file("/proc/self/maps", maps) || !read_file("/proc/self/status", status)) {
+      throw std::runtime_error("cannot read /proc/self: is /proc mounted?");
+    }
+  }
+
+  ProcessNumbers parse_numbers() const {
+    ProcessNumbers numbers;
+    numbers.address_space = kilobytes_after(status, "VmSize:");
+    numbers.resident = kilobytes_after(rollup, "Rss:");
+    numbers.anonymous = kilobytes_after(rollup, "Anonymous:");
+    if (rollup.empty()) numbers.resident = kilobytes_after(status, "VmRSS:");
+    numbers.map_entries = static_cast<std::size_t>(std::count(maps.begin(), maps.end(), '\n'));
+    return numbers;
+  }
+};
+
+ProcessObserver::ProcessObserver() : buffers_(std::make_unique<Buffers>()) {
   constexpr std::size_t kSmall = 8 * 1024;
   constexpr std::size_t kMaps = 256 * 1024;
-  status_.reserve(kSmall);
-  rollup_.reserve(kSmall);
-  maps_.reserve(kMaps);
-  read_all();
+  buffers_->status.reserve(kSmall);
+  buffers_->rollup.reserve(kSmall);
+  buffers_->maps.reserve(kMaps);
+  buffers_->read_all();
 }
 
-void ProcessObserver::read_all() {
-  read_file("/proc/self/smaps_rollup", rollup_);
-  if (!read_file("/proc/self/maps", maps_) || !read_file("/proc/self/status", status_)) {
-    throw std::runtime_error("cannot read /proc/self: is /proc mounted?");
-  }
-}
-
-ProcessNumbers ProcessObserver::parse_numbers() const {
-  ProcessNumbers numbers;
-  numbers.address_space = kilobytes_after(status_, "VmSize:");
-  numbers.resident = kilobytes_after(rollup_, "Rss:");
-  numbers.anonymous = kilobytes_after(rollup_, "Anonymous:");
-  if (rollup_.empty()) numbers.resident = kilobytes_after(status_, "VmRSS:");
-  numbers.map_entries = static_cast<std::size_t>(std::count(maps_.begin(), maps_.end(), '\n'));
-  return numbers;
-}
+ProcessObserver::~ProcessObserver() = default;
 
 ProcessNumbers ProcessObserver::numbers() {
-  read_all();
-  return parse_numbers();
+  buffers_->read_all();
+  return buffers_->parse_numbers();
 }
 
 ProcessObserver::Snapshot ProcessObserver::snapshot() {
-  read_all();
-  Snapshot snapshot{parse_numbers(), {}};
+  buffers_->read_all();
+  Snapshot snapshot{buffers_->parse_numbers(), {}};
   snapshot.map.reserve(snapshot.numbers.map_entries);
-  std::string_view rest = maps_;
+  std::string_view rest = buffers_->maps;
   while (!rest.empty()) {
     const std::size_t length = std::min(rest.find('\n'), rest.size());
     snapshot.map.push_back(parse_mapping(rest.substr(0, length)));

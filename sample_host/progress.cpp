@@ -2,13 +2,12 @@
 // Copyright (c) the Berth authors
 #include "progress.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <string>
 
 #include "format.hpp"
+#include "system.hpp"
 
 namespace sample_host {
 namespace {
@@ -24,7 +23,7 @@ Progress::Progress(std::size_t total, const char* unit, InLogs in_logs)
       in_logs_(in_logs),
       start_(Clock::now()),
       next_line_(start_ + kBetweenLines),
-      on_terminal_(isatty(STDERR_FILENO) != 0) {}
+      on_terminal_(is_terminal_standard_error()) {}
 
 Progress::~Progress() { clear(); }
 

@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "format.hpp"
+#include "process_view.hpp"
 #include "table.hpp"
 
 namespace sample_host {
@@ -51,7 +52,7 @@ void print_process(std::ostream& out, const RunReport& report) {
   const ProcessNumbers& before = report.before;
   const ProcessNumbers& peak = report.peak;
   const ProcessNumbers& after = report.after;
-  out << "The process from outside (/proc/self: status, smaps_rollup, maps)\n";
+  out << "The process from outside (" << kNumbersSource << ")\n";
   Table table({{"", Left}, {"Before"}, {"At peak"}, {"After"}});
   const auto add = [&](const char* title, std::string (*text)(std::uint64_t), std::size_t ProcessNumbers::*number) {
     table.add_row({title, text(before.*number), text(peak.*number), text(after.*number)});

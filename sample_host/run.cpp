@@ -13,6 +13,7 @@
 #include "plugin_run.hpp"
 #include "progress.hpp"
 #include "sanitizer.hpp"
+#include "system.hpp"
 #include "verdict.hpp"
 
 namespace sample_host {

@@ -76,8 +76,9 @@ Obstacle thread_inside(HANDLE thread, const Standing& standing, bool myself) {
   if (standing.kind == Standing::Inside) {
     return {Cause::ThreadInside, who + "is executing in " + module_at(standing.address)};
   }
+  if (standing.address == 0) return {Cause::ThreadInside, who + "may be executing in it: its stack cannot be read"};
   return {Cause::ThreadInside, who + "may be executing in " + module_at(standing.address) +
-                                   ": its stack holds addresses of it, or cannot be read to its end"};
+                                   ": its stack holds addresses of it, and cannot be followed to its end"};
 }
 
 bool has_ended(HANDLE thread) noexcept { return ::WaitForSingleObject(thread, 0) == WAIT_OBJECT_0; }
@@ -163,8 +164,8 @@ class Snapshot {
   StackCopy stack_;
 };
 
-// Where a thread stands; Outside once it has ended.
-Standing look_at(HANDLE thread, std::span<const CodeRange> code, Snapshot& snapshot) {
+// Outside once it has ended.
+Standing look_once_at(HANDLE thread, std::span<const CodeRange> code, Snapshot& snapshot) {
   const std::uintptr_t start = start_address(thread);
   switch (snapshot.take(thread)) {
     case Snapshot::Ended: return {};
@@ -174,6 +175,20 @@ Standing look_at(HANDLE thread, std::span<const CodeRange> code, Snapshot& snaps
   // It may not have reached its start routine yet, and has no frame of it then.
   if (find_range(code, start) != nullptr) return {Standing::Inside, start};
   return stand_of(code, snapshot.context(), snapshot.stack());
+}
+
+// Where a thread stands. One in doubt is given half a second: it may be about to begin or to end, without a stack that
+// can be read, or in the middle of building a frame.
+Standing look_at(HANDLE thread, std::span<const CodeRange> code, Snapshot& snapshot) {
+  constexpr int kLooks = 500;
+  constexpr DWORD kMillisecond = 1;
+  Standing standing;
+  for (int look = 0; look < kLooks; ++look) {
+    standing = look_once_at(thread, code, snapshot);
+    if (standing.kind != Standing::MaybeInside) break;
+    if (::WaitForSingleObject(thread, kMillisecond) == WAIT_OBJECT_0) return {};
+  }
+  return standing;
 }
 
 // The threads of this process, one after the other.

@@ -14,6 +14,7 @@
 #include "crew.hpp"
 #include "jobs.hpp"
 #include "process_view.hpp"
+#include "system.hpp"
 #include "work.h"
 
 namespace sample_host {

@@ -59,8 +59,8 @@ Neighbours run_neighbours() {
   };
   try {
     berth::Host host;
-    Player index(host, sample_plugins_folder() / "index.so", scene.named);
-    Player offender(host, sample_plugins_folder() / "misbehaving" / "frees_input.so", scene.named);
+    Player index(host, plugin_file(sample_plugins_folder(), "index"), scene.named);
+    Player offender(host, plugin_file(sample_plugins_folder() / "misbehaving", "frees_input"), scene.named);
     work_result answer = index.work("to be or not to be");
     const std::string before = answer.text;
     offender.work(answer.text);

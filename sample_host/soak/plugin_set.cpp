@@ -64,7 +64,7 @@ class Planner {
     const bool good = entry.conduct == Conduct::Good;
     SoakPlugin plugin;
     plugin.name = entry.name;
-    plugin.path = (good ? folder : folder / "misbehaving") / (plugin.name + ".so");
+    plugin.path = plugin_file(good ? folder : folder / "misbehaving", plugin.name);
     plugin.conduct = entry.conduct;
     plugin.provokes = entry.provokes;
     plugin.inputs = texts_;
@@ -102,7 +102,9 @@ std::vector<SoakPlugin> plan_soak(const std::vector<std::string>& names) {
   std::vector<SoakPlugin> plugins;
   for (const std::string& name : names) plugins.push_back(planner.named(name));
   if (names.empty()) {
-    for (const Known& entry : known_plugins()) plugins.push_back(planner.known(entry));
+    for (const Known& entry : known_plugins()) {
+      if (has_sample_plugin(entry.name)) plugins.push_back(planner.known(entry));
+    }
   }
   return plugins;
 }

@@ -16,6 +16,7 @@
 #include "soak/events.hpp"
 #include "soak/residents.hpp"
 #include "soak/story.hpp"
+#include "system.hpp"
 
 namespace sample_host {
 namespace {

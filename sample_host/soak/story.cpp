@@ -217,7 +217,7 @@ void Story::try_to_load(Slot& slot) {
   berth::Error error;
   const berth::Plugin plugin = scene_.host().load(slot.plugin.path, scene_.options(), error);
   note("try to load", slot, berth_status_string(error.status()));
-  if (error.status() != BERTH_ERR_PLUGIN) fail(slot, "its load was to be refused by itself");
+  if (error.status() != BERTH_ERR_PLUGIN) fail(slot, "its load was to be refused by itself: " + error.text());
   scene_.counts().add(Count::RefusedByAttach);
 }
 

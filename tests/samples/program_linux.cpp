@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-#include "program.hpp"
-
+//
+// program.hpp by posix_spawn, with pipes and pseudo-terminals.
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -14,6 +14,8 @@
 #include <filesystem>
 #include <fstream>
 #include <stdexcept>
+
+#include "program.hpp"
 
 namespace {
 
