@@ -20,9 +20,13 @@ inline constexpr std::size_t kBetween = 16;
 
 #if defined(BERTH_MEMCHECK)
 
+// Whether this process runs under any tool of Valgrind's, which has stacks of its own: what the system tells of a
+// thread is Valgrind's. Unknown, and so no, where Berth was compiled without the headers.
+inline bool under_valgrind() noexcept { return RUNNING_ON_VALGRIND != 0; }
+
 // Whether this process runs under memcheck; no to other tools of Valgrind, which are to see the program as it is.
 inline bool watching() noexcept {
-  if (RUNNING_ON_VALGRIND == 0) return false;
+  if (!under_valgrind()) return false;
   const char byte = 0;
   return VALGRIND_MAKE_MEM_DEFINED_IF_ADDRESSABLE(&byte, 1) != 0;
 }
@@ -86,6 +90,7 @@ inline std::size_t accessible(const void* block, std::size_t bytes) noexcept {
 
 #else
 
+inline constexpr bool under_valgrind() noexcept { return false; }
 inline constexpr bool watching() noexcept { return false; }
 inline void begin_pool(const void*) noexcept {}
 inline void end_pool(const void*) noexcept {}
