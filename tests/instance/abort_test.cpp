@@ -1,62 +1,71 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// A misuse that nobody handles: what it says before it ends the process.
-#if !defined(__SANITIZE_THREAD__)  // a child of fork runs ThreadSanitizer's runtime with locks that others held
-
-#include <sys/wait.h>
-
-#include <csignal>
+// A misuse that nobody handles: what it says before it ends the process. The children's part are hidden tests.
 #include <string>
 
 #include "fixtures.hpp"
 #include "support/catch.hpp"
-#include "support/in_child.hpp"
+#include "support/child_process.hpp"
 
 using namespace fixtures;
-using berth::tests::Ending;
-using berth::tests::in_child;
+using berth::tests::ChildEnding;
+using berth::tests::End;
+using berth::tests::run_again;
 
 namespace {
 
+constexpr unsigned kSeconds = 20;  // of processor time, for a child
+
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
-bool aborted(const Ending& ending) { return WIFSIGNALED(ending.status) && WTERMSIG(ending.status) == SIGABRT; }
+void check_aborts(const ChildEnding& child) {
+  CAPTURE(child.text);
+  CHECK(child.end == End::Abort);
+  CHECK(contains(child.text, "plugin-alpha"));
+  CHECK(child.text.find('\n') == child.text.size() - 1);
+}
 
 }  // namespace
 
-TEST_CASE("without a handler a misuse is one line, then abort", "[misuse][abort]") {
+TEST_CASE("a child frees another instance's block", "[.]") {
+  berth::tests::expect_the_end(kSeconds);
   Berth a("plugin-alpha");
   Berth b("plugin-beta");
-  void* of_b = berth_malloc(b.handle(), 100);
+  berth_free(a.handle(), berth_malloc(b.handle(), 100));
+}
 
-  const Ending foreign = in_child([&] { berth_free(a.handle(), of_b); });
-  CAPTURE(foreign.text);
-  CHECK(aborted(foreign));
-  CHECK(contains(foreign.text, "plugin-alpha"));
+TEST_CASE("a child frees what is nobody's", "[.]") {
+  berth::tests::expect_the_end(kSeconds);
+  Berth a("plugin-alpha");
+  int local = 0;
+  berth_free(a.handle(), &local);
+}
+
+TEST_CASE("a child frees a large block twice", "[.]") {
+  berth::tests::expect_the_end(kSeconds);
+  Berth a("plugin-alpha");
+  void* large = berth_malloc(a.handle(), 8 * kMiB);
+  berth_free(a.handle(), large);
+  berth_free(a.handle(), large);
+}
+
+TEST_CASE("a child frees a block", "[.]") {
+  berth::tests::expect_the_end(kSeconds);
+  Berth a("plugin-alpha");
+  berth_free(a.handle(), berth_malloc(a.handle(), 100));
+}
+
+TEST_CASE("without a handler a misuse is one line, then abort", "[misuse][abort]") {
+  const ChildEnding foreign = run_again({"a child frees another instance's block"});
+  check_aborts(foreign);
   CHECK(contains(foreign.text, "plugin-beta"));
-  CHECK(foreign.text.find('\n') == foreign.text.size() - 1);
+  check_aborts(run_again({"a child frees what is nobody's"}));
+  check_aborts(run_again({"a child frees a large block twice"}));
 
-  const Ending unknown = in_child([&] {
-    int local = 0;
-    berth_free(a.handle(), &local);
-  });
-  CAPTURE(unknown.text);
-  CHECK(aborted(unknown));
-  CHECK(contains(unknown.text, "plugin-alpha"));
-
-  const Ending twice = in_child([&] {
-    void* large = berth_malloc(a.handle(), 8 * kMiB);
-    berth_free(a.handle(), large);
-    berth_free(a.handle(), large);
-  });
-  CAPTURE(twice.text);
-  CHECK(aborted(twice));
-  CHECK(contains(twice.text, "plugin-alpha"));
-
-  const Ending none = in_child([&] { berth_free(b.handle(), of_b); });
+  const ChildEnding none = run_again({"a child frees a block"});
+  CAPTURE(none.text);
+  CHECK(none.end == End::Exit);
   CHECK(none.status == 0);
   CHECK(none.text.empty());
-  berth_free(b.handle(), of_b);
 }
-#endif

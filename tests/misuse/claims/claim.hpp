@@ -7,12 +7,7 @@
 // use", "sampled", or "no".
 #pragma once
 
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +18,7 @@
 #include <vector>
 
 #include "berth/instance.h"
+#include "support/child_process.hpp"
 
 namespace claims {
 
@@ -106,63 +102,63 @@ void elsewhere(Step step) {
   std::thread(step).join();
 }
 
-// In a child: a plugin that breaks the allocator may crash, or go round in circles for ever.
-template <typename Way>
-Answer try_way(std::uint32_t level, std::uint32_t rate, Way way) {
-  int ends[2];
-  if (pipe(ends) != 0) std::exit(1);
-  const pid_t child = fork();
-  if (child == 0) {
-    dup2(ends[1], STDERR_FILENO);
-    for (const int deadly : {SIGSEGV, SIGBUS, SIGABRT}) std::signal(deadly, SIG_DFL);
-    berth_fault_handler_install();
-    const rlimit seconds = {2, 2};
-    setrlimit(RLIMIT_CPU, &seconds);
-    Answer answer = kNo;
-    {
-      Trial trial(level, rate);
-      answer = way(trial);
-    }
-    _exit(answer);
+using Way = Answer (*)(Trial&);
+
+// A child that has an answer exits with that and its number; whatever else it exits with is none.
+inline constexpr int kAnswered = 40;
+
+// In the child: a plugin that breaks the allocator may crash, or go round in circles for ever.
+[[noreturn]] inline void take_way(std::uint32_t level, std::uint32_t rate, Way way) {
+  berth::tests::expect_the_end(2);
+  berth_fault_handler_install();
+  Answer answer = kNo;
+  {
+    Trial trial(level, rate);
+    answer = way(trial);
   }
-  close(ends[1]);
-  std::string words;
-  char buffer[512];
-  for (ssize_t count; (count = read(ends[0], buffer, sizeof(buffer))) > 0;) {
-    words.append(buffer, static_cast<std::size_t>(count));
+  std::_Exit(kAnswered + answer);
+}
+
+inline Answer try_way(const char* level, std::uint32_t rate, std::size_t way) {
+  using berth::tests::End;
+  const berth::tests::ChildEnding child = berth::tests::run_again({level, std::to_string(rate), std::to_string(way)});
+  if (child.end == End::Exit) {
+    if (child.status >= kAnswered && child.status <= kAnswered + kNo)
+      return static_cast<Answer>(child.status - kAnswered);
+    std::fprintf(stderr, "a child has no answer but %d: %s\n", child.status, child.text.c_str());
+    std::exit(1);
   }
-  close(ends[0]);
-  int status = 0;
-  if (child < 0 || waitpid(child, &status, 0) != child) std::exit(1);
-  if (WIFEXITED(status)) return static_cast<Answer>(WEXITSTATUS(status));
   // A fault by the plugin's own hand, in what is its own, that is told with its name and the block. Inside Berth it is
   // none of the sort.
-  const bool own = words.find(" block of ") != std::string::npos && words.find("plugin-alpha") != std::string::npos;
-  return WTERMSIG(status) == SIGSEGV && own && level == BERTH_HARDENING_GUARDED ? kSampled : kNo;
+  const bool own =
+      child.text.find(" block of ") != std::string::npos && child.text.find("plugin-alpha") != std::string::npos;
+  return child.end == End::Fault && own && level == std::string_view("GUARDED") ? kSampled : kNo;
 }
 
 // main(): tries each way at the level that the program is given; at GUARDED with few blocks guarded and with all, or,
-// where it is the guard that is tried, with all only.
-template <typename... Ways>
-int run_at(bool tries_guard, int argc, char** argv, Ways... ways) {
+// where it is the guard that is tried, with all only. A child is given the rate and the number of its way as well.
+inline int run_at(bool tries_guard, int argc, char** argv, const std::vector<Way>& ways) {
   const char* const levels[] = {"default", "FAST", "CHECKED", "GUARDED"};
   const auto* const level = std::find_if(std::begin(levels), std::end(levels), [&](const char* each) {
-    return argc == 2 && each == std::string_view(argv[1]);
+    return argc > 1 && each == std::string_view(argv[1]);
   });
-  if (level == std::end(levels)) {
+  if (level == std::end(levels) || (argc != 2 && argc != 4)) {
     std::fprintf(stderr, "usage: %s FAST|CHECKED|GUARDED\n", argv[0]);
     return 2;
   }
-  const auto number = static_cast<std::uint32_t>(level - std::begin(levels));
+  if (argc == 4) {
+    take_way(static_cast<std::uint32_t>(level - std::begin(levels)),
+             static_cast<std::uint32_t>(std::strtoul(argv[2], nullptr, 10)),
+             ways.at(std::strtoul(argv[3], nullptr, 10)));
+  }
   Answer weakest = kAlways;
   for (const std::uint32_t rate : {1u, 0u}) {
     if (rate == 0 && tries_guard) continue;
-    const auto answer = [&](auto way) {
-      const Answer found = weakest == kNo ? kNo : try_way(number, rate, way);
+    for (std::size_t way = 0; way < ways.size() && weakest != kNo; ++way) {
+      const Answer found = try_way(*level, rate, way);
       // Where the guard is not what is tried, each block has one: its fault comes at once.
-      return found == kSampled && !tries_guard ? kAlways : found;
-    };
-    ((weakest = std::max(weakest, answer(ways))), ...);
+      weakest = std::max(weakest, found == kSampled && !tries_guard ? kAlways : found);
+    }
   }
   const char* const words[] = {"always", "next use", "sampled", "no"};
   std::puts(words[weakest]);
@@ -171,12 +167,12 @@ int run_at(bool tries_guard, int argc, char** argv, Ways... ways) {
 
 template <typename... Ways>
 int run(int argc, char** argv, Ways... ways) {
-  return run_at(false, argc, argv, ways...);
+  return run_at(false, argc, argv, {ways...});
 }
 
 template <typename... Ways>
 int run_guard(int argc, char** argv, Ways... ways) {
-  return run_at(true, argc, argv, ways...);
+  return run_at(true, argc, argv, {ways...});
 }
 
 // Frees a block, and errs with it once more. Each step is this thread's, or that of one that ends.

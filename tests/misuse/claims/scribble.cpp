@@ -3,28 +3,20 @@
 //
 // Scribbles over 4 KiB before and behind each of its own blocks, then goes on. Another plugin's data must be as it was,
 // and the host must not crash: whatever Berth meets is told with the plugin's name.
-#include <fcntl.h>
+#include "support/scribble.hpp"
 
 #include "claim.hpp"
 
 using namespace claims;
+using berth::tests::scribble;
 
 namespace {
 
 constexpr std::size_t kReach = 4096;
 constexpr std::size_t kSizes[] = {16, 64, 500, 3000, 20000, 200000};
 
-// Writes what can be written to; elsewhere the plugin would crash by itself. read() refuses without a fault.
-void scribble(int random, char* from, std::size_t bytes) {
-  for (std::size_t done = 0; done < bytes; done += 64) {
-    if (read(random, from + done, std::min<std::size_t>(64, bytes - done)) < 0) continue;
-  }
-}
-
 template <bool kFreeSome>
 Answer around_each(Trial& trial) {
-  const int random = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-  if (random < 0) return kNo;
   std::vector<unsigned char*> others;
   for (int i = 0; i < 500; ++i) {
     others.push_back(static_cast<unsigned char*>(berth_malloc(trial.beta(), 200)));
@@ -40,8 +32,8 @@ Answer around_each(Trial& trial) {
   }
   for (std::size_t i = 0; i < blocks.size(); ++i) {
     if (is_free(i)) continue;
-    scribble(random, blocks[i] - kReach, kReach);
-    scribble(random, blocks[i] + kSizes[i % 6], kReach);
+    scribble(blocks[i] - kReach, kReach);
+    scribble(blocks[i] + kSizes[i % 6], kReach);
   }
   for (int round = 0; round < 20; ++round) {
     for (const std::size_t size : kSizes) berth_free(trial.alpha(), berth_malloc(trial.alpha(), size));
