@@ -84,13 +84,29 @@ PageNumber make_run(Instance& instance, std::uint64_t pages) noexcept {
 
 char* data_of(const GuardedBlock& block) noexcept { return page_address(block.first + 1); }
 
-bool is_intact(const GuardedBlock& block) noexcept {
-  return std::all_of(data_of(block), block.start,
-                     [](char byte) { return static_cast<unsigned char>(byte) == kCanary; });
+void fill(char* from, const char* to) noexcept { std::memset(from, kCanary, static_cast<std::size_t>(to - from)); }
+
+bool is_filled(const char* from, const char* to) noexcept {
+  return std::all_of(from, to, [](char byte) { return static_cast<unsigned char>(byte) == kCanary; });
 }
 
+// Both under the guard's lock.
+std::uint64_t& slack_of(Instance& instance, PageNumber first) noexcept {
+  return instance.arena.pagemap().entry(first + 1).aux;
+}
 std::uint64_t& link_of(Instance& instance, PageNumber first) noexcept {
   return instance.arena.pagemap().entry(first + 1).aux;
+}
+
+bool is_still_live(Instance& instance, const GuardedBlock& block) noexcept {
+  return describe(block.first, instance.arena.pagemap().word(block.first)).live;
+}
+
+State state_of(Instance& instance, const GuardedBlock& block) noexcept {
+  if (!is_still_live(instance, block)) return State::Freed;
+  if (!is_filled(data_of(block), block.start)) return State::WrittenBefore;
+  const char* const end = block.start + block.bytes;
+  return is_filled(end - slack_of(instance, block.first), end) ? State::Sound : State::WrittenBehind;
 }
 
 // Gives the block that was freed first back to the arena. False: the system refuses to make it accessible.
@@ -161,7 +177,8 @@ void* allocate(Instance& instance, unsigned size_class, std::size_t alignment, s
   const std::uint64_t word = make_word(data + 2, size_class, true);
   const GuardedBlock block = describe(first, word);
   asan::unpoison(data_of(block), static_cast<std::size_t>(data) * pal::kPageSize);
-  std::memset(data_of(block), kCanary, static_cast<std::size_t>(block.start - data_of(block)));
+  fill(data_of(block), block.start);
+  slack_of(instance, first) = 0;
   instance.arena.pagemap().set_word(first, word);
   guard.guarded.fetch_add(1, std::memory_order_relaxed);
   instance.large_blocks.fetch_add(1, std::memory_order_relaxed);
@@ -170,13 +187,26 @@ void* allocate(Instance& instance, unsigned size_class, std::size_t alignment, s
   return block.start;
 }
 
-Freed deallocate(Instance& instance, const GuardedBlock& block) noexcept {
+void set_slack(Instance& instance, const GuardedBlock& block, std::size_t size) noexcept {
+  if (asan::kPresent) return;  // it poisons the slack, and tells at once
   const pal::LockGuard held(instance.guard.lock);
-  const Pagemap& pagemap = instance.arena.pagemap();
-  if (!describe(block.first, pagemap.word(block.first)).live) return Freed::Already;
-  if (!is_intact(block)) return Freed::Damaged;
+  if (!is_still_live(instance, block)) return;
+  const std::size_t slack = size < block.bytes ? block.bytes - size : 0;
+  slack_of(instance, block.first) = slack;
+  fill(block.start + block.bytes - slack, block.start + block.bytes);
+}
+
+State check(Instance& instance, const GuardedBlock& block) noexcept {
+  const pal::LockGuard held(instance.guard.lock);
+  return state_of(instance, block);
+}
+
+State deallocate(Instance& instance, const GuardedBlock& block) noexcept {
+  const pal::LockGuard held(instance.guard.lock);
+  const State state = state_of(instance, block);
+  if (state != State::Sound) return state;
   asan::poison(block.start, block.bytes);
-  pagemap.set_word(block.first, make_word(block.pages, block.size_class, false));
+  instance.arena.pagemap().set_word(block.first, make_word(block.pages, block.size_class, false));
   instance.large_blocks.fetch_sub(1, std::memory_order_relaxed);
   instance.large_bytes.fetch_sub(block.bytes, std::memory_order_relaxed);
   instance.large_deallocations.fetch_add(1, std::memory_order_relaxed);
@@ -184,7 +214,7 @@ Freed deallocate(Instance& instance, const GuardedBlock& block) noexcept {
     pal::decommit(data_of(block), static_cast<std::size_t>(block.pages - 2) * pal::kPageSize);
   }
   keep(instance, block);
-  return Freed::Done;
+  return State::Sound;
 }
 
 void purge(Instance& instance) noexcept {

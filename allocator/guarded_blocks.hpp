@@ -3,16 +3,17 @@
 //
 // Guarded blocks, at GUARDED: of the allocations one in so many gets pages of its own.
 //
-//   | inaccessible page | canary ... | block | inaccessible page |
+//   | inaccessible page | canary ... | block, canary in its slack | inaccessible page |
 //
-// The block ends where its pages end, so that the first byte behind its usable size faults; the canary in the slack
-// before it is looked at when it is freed, and a page before that faults. A freed block is inaccessible and without
-// memory until so many others have been freed after it. The fault handler (fault_report) names whoever comes by.
+// The block ends where its pages end, so that the first byte behind its usable size faults, as does a page before it.
+// The canaries, before it and in what it has over the bytes that were asked for, are looked at when it is freed or
+// resized. A freed block is inaccessible and without memory until so many others have been freed after it. The fault
+// handler (fault_report) names whoever comes by.
 //
 // The entry of the first page of such a run tells all of it, in one word that anyone may read:
 //     63 | 62..60  | 48   | 47..40 | 39..0
 //      1 | Guarded | live | class  | pages, with the two inaccessible ones
-// and the aux word of the second page links those that were freed.
+// and the aux word of the second page has the slack of those that are live, and links those that were freed.
 #pragma once
 
 #include <atomic>
@@ -69,9 +70,15 @@ GuardedBlock at(Instance& instance, const void* address) noexcept;
 // What the word of a run's first page tells.
 GuardedBlock describe(PageNumber first, std::uint64_t word) noexcept;
 
-enum class Freed : std::uint8_t { Done, Already, Damaged };
-// Frees one that at() has found live. Already: another thread did. Damaged: the canary is not as it was; it stays live.
-Freed deallocate(Instance& instance, const GuardedBlock& block) noexcept;
+// From now on what a live block has over `size` bytes is slack, and nobody's to write to.
+void set_slack(Instance& instance, const GuardedBlock& block, std::size_t size) noexcept;
+
+enum class State : std::uint8_t { Sound, Freed, WrittenBefore, WrittenBehind };
+// Of one that at() has found live: another thread may have freed it, and its canaries may not be as they were.
+State check(Instance& instance, const GuardedBlock& block) noexcept;
+
+// Frees one, if it is sound.
+State deallocate(Instance& instance, const GuardedBlock& block) noexcept;
 
 // Gives the freed ones back to the arena.
 void purge(Instance& instance) noexcept;

@@ -73,6 +73,10 @@ void report_underrun(Instance& called, const void* block, const Call& call) noex
   report(MisuseKind::Corruption, "was written to before its start", called, block, call);
 }
 
+void report_overrun(Instance& called, const void* block, const Call& call) noexcept {
+  report(MisuseKind::Corruption, "was written to behind the bytes asked for", called, block, call);
+}
+
 void report_not_a_block(Instance& called, const void* address, const Call& call) noexcept {
   MisuseKind kind = MisuseKind::UnknownFree;
   if (called.contains(address)) {

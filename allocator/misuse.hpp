@@ -21,8 +21,9 @@ void report_not_a_block(Instance& called, const void* address, const Call& call)
 // What was found on the way of an operation that is over now, no lock held. False: nothing.
 bool report_findings(Instance& called, const Call& call) noexcept;
 
-// A block before whose start somebody has written.
+// A block before whose start somebody has written; or behind the bytes that were asked for.
 void report_underrun(Instance& called, const void* block, const Call& call) noexcept;
+void report_overrun(Instance& called, const void* block, const Call& call) noexcept;
 
 void report(MisuseKind kind, Instance& called, const void* address, const Call& call) noexcept;
 

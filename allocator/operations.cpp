@@ -164,6 +164,17 @@ bool deallocate_large(Instance& instance, void* block, std::size_t bytes) noexce
   return large_blocks::deallocate(instance, block);
 }
 
+// False: it is sound.
+bool report_unsound(Instance& instance, const void* block, guarded_blocks::State state, const Call& call) noexcept {
+  switch (state) {
+    case guarded_blocks::State::Sound: return false;
+    case guarded_blocks::State::Freed: misuse::report(MisuseKind::DoubleFree, instance, block, call); break;
+    case guarded_blocks::State::WrittenBefore: misuse::report_underrun(instance, block, call); break;
+    case guarded_blocks::State::WrittenBehind: misuse::report_overrun(instance, block, call); break;
+  }
+  return true;
+}
+
 template <Hardening kLevel>
 void report_late_findings(Instance& instance, const char* operation, const void* caller) noexcept {
   if constexpr (kLevel != Hardening::Fast) misuse::report_findings(instance, {operation, caller});
@@ -185,7 +196,7 @@ void* allocate_zeroed(Instance& instance, std::size_t count, std::size_t size, c
   bool zero = false;
   void* block = size_class == kNoClass ? allocate_of<kLevel>(instance, size_class, 0, bytes, zero, call)
                                        : allocate<kLevel>(instance, bytes, call.operation, call.caller);
-  hand_out(block, 0, bytes);
+  hand_out<kLevel>(instance, block, 0, bytes);
   if (block != nullptr && !zero) std::memset(block, 0, bytes);
   return block;
 }
@@ -209,10 +220,14 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
     return alignment == 0 ? allocate<kLevel>(instance, size, call.operation, call.caller)
                           : allocate_aligned<kLevel>(instance, alignment, size, call);
   };
-  if (block == nullptr) return hand_out(allocate_new(), alignment, size);
+  if (block == nullptr) return hand_out<kLevel>(instance, allocate_new(), alignment, size);
   const Block old = block_at<kLevel>(instance, block);
   if (old.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
+    errno = EINVAL;
+    return nullptr;
+  }
+  if (old.guarded.live && report_unsound(instance, block, guarded_blocks::check(instance, old.guarded), call)) {
     errno = EINVAL;
     return nullptr;
   }
@@ -220,19 +235,22 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   const bool aligned = alignment == 0 || (reinterpret_cast<std::uintptr_t>(block) & (alignment - 1)) == 0;
   const bool plain = alignment <= pal::kPageSize;  // any page will do
   if (size_class == old.size_class && aligned) {
-    if (size_class != kNoClass) return hand_out(block, alignment, size);
+    if (size_class != kNoClass) return hand_out<kLevel>(instance, block, alignment, size);
     // Before: what it leaves may be another's right after.
     asan::poison(block, old.bytes);
     if (void* resized = large_blocks::resize(instance, block, old.bytes, size, plain)) {
-      return hand_out(resized, alignment, size);
+      return hand_out<kLevel>(instance, resized, alignment, size);
     }
   }
   asan::unpoison(block, old.bytes);
   void* moved = nullptr;
-  if (size_class == kNoClass && plain && size > old.bytes) moved = large_blocks::allocate_to_grow(instance, size);
+  if (size_class == kNoClass && plain && size > old.bytes) {
+    if (kLevel == Hardening::Guarded) moved = guarded_blocks::allocate(instance, size_class, alignment, size);
+    if (moved == nullptr) moved = large_blocks::allocate_to_grow(instance, size);
+  }
   if (moved == nullptr) moved = allocate_new();
   if (moved == nullptr) return nullptr;
-  hand_out(moved, alignment, size);
+  hand_out<kLevel>(instance, moved, alignment, size);
   std::memcpy(moved, block, std::min(old.bytes, size));
   deallocate<kLevel>(instance, block, call.operation, call.caller);
   return moved;
@@ -260,9 +278,7 @@ void deallocate_slow(Instance& instance, void* block, const char* operation, con
   if (found.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
   } else if (found.guarded.live) {
-    const guarded_blocks::Freed freed = guarded_blocks::deallocate(instance, found.guarded);
-    if (freed == guarded_blocks::Freed::Already) misuse::report(MisuseKind::DoubleFree, instance, block, call);
-    if (freed == guarded_blocks::Freed::Damaged) misuse::report_underrun(instance, block, call);
+    report_unsound(instance, block, guarded_blocks::deallocate(instance, found.guarded), call);
   } else if (found.size_class != kNoClass ? !deallocate_small<kLevel>(instance, block)
                                           : !deallocate_large(instance, block, found.bytes)) {
     misuse::report(MisuseKind::DoubleFree, instance, block, call);
@@ -313,7 +329,9 @@ std::size_t usable_size(Instance& instance, const void* block, const Call& call)
   if (block == nullptr) return 0;
   const Block found = block_at<kLevel>(instance, block);
   if (found.bytes == 0) misuse::report_not_a_block(instance, block, call);
-  asan::unpoison(block, found.bytes);  // who asks may use them
+  // Who asks may use them.
+  asan::unpoison(block, found.bytes);
+  if (found.guarded.live) guarded_blocks::set_slack(instance, found.guarded, found.bytes);
   return found.bytes;
 }
 

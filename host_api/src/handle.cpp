@@ -20,9 +20,10 @@ void* allocate(berth_allocator* self, std::size_t size) {
   core::Instance& instance = instance_of(self);
   // At FAST an allocation has nothing to report.
   if constexpr (kLevel == Hardening::Fast) {
-    return core::hand_out(core::allocate<kLevel>(instance, size, nullptr, nullptr), 0, size);
+    return core::hand_out<kLevel>(instance, core::allocate<kLevel>(instance, size, nullptr, nullptr), 0, size);
   }
-  return core::hand_out(core::allocate<kLevel>(instance, size, "allocate", __builtin_return_address(0)), 0, size);
+  void* block = core::allocate<kLevel>(instance, size, "allocate", __builtin_return_address(0));
+  return core::hand_out<kLevel>(instance, block, 0, size);
 }
 
 template <Hardening kLevel>
@@ -33,8 +34,10 @@ void* allocate_zeroed(berth_allocator* self, std::size_t count, std::size_t size
 
 template <Hardening kLevel>
 void* allocate_aligned(berth_allocator* self, std::size_t alignment, std::size_t size) {
+  core::Instance& instance = instance_of(self);
   const core::Call call = {"allocate_aligned", __builtin_return_address(0), size};
-  return core::hand_out(core::allocate_aligned<kLevel>(instance_of(self), alignment, size, call), alignment, size);
+  void* block = core::allocate_aligned<kLevel>(instance, alignment, size, call);
+  return core::hand_out<kLevel>(instance, block, alignment, size);
 }
 
 template <Hardening kLevel>

@@ -3,6 +3,7 @@
 //
 // GUARDED: what touches the pages around a block, or a block that was freed, faults and is named; what cannot be
 // guarded is counted; and nothing of it is left behind.
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <string>
@@ -52,6 +53,72 @@ TEST_CASE("a write into the slack before a block is found when it is freed", "[g
   CHECK(reports[0].message.find("before its start") != std::string::npos);
   CHECK(statistics(berth.get()).live_blocks == 1);  // the free is dropped
   std::memset(block, 1, size);
+}
+
+TEST_CASE("a write into what a block has over the bytes asked for is found when it is freed or resized", "[guarded]") {
+  if (kSanitized) return;  // AddressSanitizer tells it at once
+  const auto size = GENERATE(as<std::size_t>(), 1, 9, 100, 201, 5000, 20001, 100000);
+  const auto resized = GENERATE(false, true);
+  CAPTURE(size, resized);
+  MisuseRecorder seen;
+  berth_instance_options with = guarded(1);
+  seen.attach(with);
+  Berth berth(with);
+  auto* block = static_cast<char*>(berth_malloc(berth.handle(), size));
+  block[size] = 0;
+  if (resized) {
+    CHECK(berth_realloc(berth.handle(), block, 1) == nullptr);
+  } else {
+    berth_free(berth.handle(), block);
+  }
+  const auto reports = seen.take();
+  REQUIRE(reports.size() == 1);
+  CAPTURE(reports[0].message);
+  CHECK(reports[0].raw.kind == BERTH_MISUSE_CORRUPTION);
+  CHECK(reports[0].raw.block == block);
+  CHECK(reports[0].message.find("plugin-alpha") != std::string::npos);
+  CHECK(reports[0].message.find("behind the bytes asked for") != std::string::npos);
+  CHECK(statistics(berth.get()).live_blocks == 1);  // the call is dropped
+  std::memset(block, 1, size);
+}
+
+TEST_CASE("a plugin may write to all that it asked for, and to what usable_size tells of", "[guarded]") {
+  const auto size = GENERATE(as<std::size_t>(), 0, 1, 100, 201, 5000, 20001, 100000);
+  CAPTURE(size);
+  MisuseRecorder seen;
+  berth_instance_options with = guarded(1);
+  seen.attach(with);
+  Berth berth(with);
+  auto* block = static_cast<char*>(berth_malloc(berth.handle(), size));
+  std::memset(block, 1, size);
+  berth_free(berth.handle(), block);
+  block = static_cast<char*>(berth_calloc(berth.handle(), 1, size));
+  CHECK(all_bytes_are(block, size, 0));
+  std::memset(block, 1, berth_usable_size(berth.handle(), block));
+  // Grown within its class, it may be written to that far; shrunk, it is watched again.
+  for (const std::size_t next : {size + 1, size + 10, size}) {
+    block = static_cast<char*>(berth_realloc(berth.handle(), block, next));
+    REQUIRE(block != nullptr);
+    CHECK(all_bytes_are(block, std::min(size, next), 1));
+    std::memset(block, 1, next);
+  }
+  berth_free(berth.handle(), block);
+  block = static_cast<char*>(berth_aligned_alloc(berth.handle(), 64, size));
+  std::memset(block, 1, size);
+  berth_free(berth.handle(), block);
+  CHECK(seen.take().empty());
+  CHECK(statistics(berth.get()).live_blocks == 0);
+}
+
+TEST_CASE("a block that grows is guarded when it is its turn", "[guarded]") {
+  Berth berth(guarded(1));
+  void* block = nullptr;
+  for (const std::size_t size : {100, 50'000, 200'000, 900'000}) {
+    block = berth_realloc(berth.handle(), block, size);
+    REQUIRE(block != nullptr);
+  }
+  CHECK(guard_statistics(berth.get()).guarded_allocations == 4);
+  berth_free(berth.handle(), block);
 }
 
 TEST_CASE("a rate of guarded blocks is for GUARDED alone", "[guarded]") {
