@@ -3,12 +3,13 @@
 //
 // The C headers as C++ sees them: the layout compiles unchanged, and what a plugin in C and a plugin in C++ export
 // reads the same from the host's side.
-#include <dlfcn.h>
-
 #include <cstdio>
 #include <cstring>
 
 #include "layout.h"
+#include "support/other_loader.hpp"
+
+using namespace berth::tests;
 
 extern "C" {
 extern const berth_plugin_info berth_plugin;  // of c_plugin.c
@@ -55,16 +56,16 @@ int main(int argc, char** argv) {
   check(frees == 1, "berth_detach of the C plugin");
 
   if (argc != 2) return 2;
-  void* module = dlopen(argv[1], RTLD_NOW | RTLD_LOCAL);
+  void* module = open_elsewhere(argv[1]);
   if (module == nullptr) {
-    std::fprintf(stderr, "%s\n", dlerror());
+    std::fprintf(stderr, "%s cannot be loaded\n", argv[1]);
     return 2;
   }
-  const auto* info = static_cast<const berth_plugin_info*>(dlsym(module, "berth_plugin"));
+  const auto* info = static_cast<const berth_plugin_info*>(symbol_of(module, "berth_plugin"));
   check(info != nullptr, "berth_plugin of the C++ plugin is exported");
   if (info != nullptr) check_info(*info, "c++ plugin");
-  check(dlsym(module, "berth_attach") != nullptr, "berth_attach of the C++ plugin is exported");
-  check(dlsym(module, "berth_detach") != nullptr, "berth_detach of the C++ plugin is exported");
-  dlclose(module);
+  check(symbol_of(module, "berth_attach") != nullptr, "berth_attach of the C++ plugin is exported");
+  check(symbol_of(module, "berth_detach") != nullptr, "berth_detach of the C++ plugin is exported");
+  close_elsewhere(module);
   return failures == 0 ? 0 : 1;
 }

@@ -32,11 +32,11 @@ std::vector<std::filesystem::path> files_of(const std::filesystem::path& path) {
 bool run_file(const std::filesystem::path& path, unsigned long times, fuzz::Outcome& sums) {
   std::ifstream file(path, std::ios::binary);
   if (!file) {
-    std::fprintf(stderr, "%s cannot be read\n", path.c_str());
+    std::fprintf(stderr, "%s cannot be read\n", path.string().c_str());
     return false;
   }
   const std::string bytes((std::istreambuf_iterator<char>(file)), {});
-  std::printf("%s\n", path.c_str());
+  std::printf("%s\n", path.string().c_str());
   std::fflush(stdout);
   for (unsigned long i = 0; i < times; ++i) {
     const fuzz::Outcome outcome = fuzz::run_input({reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()});

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "berth/host.hpp"
-#include "other_loader.hpp"
+#include "support/other_loader.hpp"
 #include "support/sanitizers.hpp"
 
 namespace berth::tests {
