@@ -20,6 +20,7 @@ namespace {
 constexpr UINT kFaulted = 0xC0000005;
 constexpr UINT kAborted = 0x40000015;
 constexpr UINT kCancelled = 0xC0000120;
+constexpr UINT kExceptions = 0x80000000;  // from here on
 
 constexpr std::uint64_t kSecond = 10000000;  // of FILETIME
 
@@ -65,8 +66,7 @@ End end_of(DWORD status) {
   switch (status) {
     case kAborted: return End::Abort;
     case kFaulted: return End::Fault;
-    case kCancelled: return End::Other;
-    default: return End::Exit;
+    default: return status < kExceptions ? End::Exit : End::Other;
   }
 }
 
