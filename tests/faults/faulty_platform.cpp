@@ -72,7 +72,8 @@ namespace berth::pal {
 using tests::faults::Call;
 using tests::faults::refuse;
 
-// The library's own function, and the one that everybody else gets in its place.
+// The library's own function, and the one that everybody else gets in its place. BERTH_SIZE is what std::size_t is in
+// their names.
 #define BERTH_REAL(symbol) __asm__("__real__ZN5berth3pal" symbol)
 #define BERTH_WRAP(symbol) __asm__("__wrap__ZN5berth3pal" symbol)
 
@@ -80,98 +81,102 @@ bool real_supported() noexcept BERTH_REAL("9supportedEv");
 bool wrap_supported() noexcept BERTH_WRAP("9supportedEv");
 bool wrap_supported() noexcept { return !refuse(Call::Supported) && real_supported(); }
 
-void* real_reserve(std::size_t bytes, Access access) noexcept BERTH_REAL("7reserveEmNS0_6AccessE");
-void* wrap_reserve(std::size_t bytes, Access access) noexcept BERTH_WRAP("7reserveEmNS0_6AccessE");
+void* real_reserve(std::size_t bytes, Access access) noexcept BERTH_REAL("7reserveE" BERTH_SIZE "NS0_6AccessE");
+void* wrap_reserve(std::size_t bytes, Access access) noexcept BERTH_WRAP("7reserveE" BERTH_SIZE "NS0_6AccessE");
 void* wrap_reserve(std::size_t bytes, Access access) noexcept {
   return refuse(Call::Reserve) ? nullptr : real_reserve(bytes, access);
 }
 
-bool real_release(void* base, std::size_t bytes) noexcept BERTH_REAL("7releaseEPvm");
-bool wrap_release(void* base, std::size_t bytes) noexcept BERTH_WRAP("7releaseEPvm");
+bool real_release(void* base, std::size_t bytes) noexcept BERTH_REAL("7releaseEPv" BERTH_SIZE);
+bool wrap_release(void* base, std::size_t bytes) noexcept BERTH_WRAP("7releaseEPv" BERTH_SIZE);
 bool wrap_release(void* base, std::size_t bytes) noexcept {
   return !refuse(Call::Release) && real_release(base, bytes);
 }
 
-bool real_commit(void* base, std::size_t bytes) noexcept BERTH_REAL("6commitEPvm");
-bool wrap_commit(void* base, std::size_t bytes) noexcept BERTH_WRAP("6commitEPvm");
+bool real_commit(void* base, std::size_t bytes) noexcept BERTH_REAL("6commitEPv" BERTH_SIZE);
+bool wrap_commit(void* base, std::size_t bytes) noexcept BERTH_WRAP("6commitEPv" BERTH_SIZE);
 bool wrap_commit(void* base, std::size_t bytes) noexcept { return !refuse(Call::Commit) && real_commit(base, bytes); }
 
-bool real_decommit(void* base, std::size_t bytes) noexcept BERTH_REAL("8decommitEPvm");
-bool wrap_decommit(void* base, std::size_t bytes) noexcept BERTH_WRAP("8decommitEPvm");
+bool real_decommit(void* base, std::size_t bytes) noexcept BERTH_REAL("8decommitEPv" BERTH_SIZE);
+bool wrap_decommit(void* base, std::size_t bytes) noexcept BERTH_WRAP("8decommitEPv" BERTH_SIZE);
 bool wrap_decommit(void* base, std::size_t bytes) noexcept {
   return !refuse(Call::Decommit) && real_decommit(base, bytes);
 }
 
-bool real_recommit(void* base, std::size_t bytes) noexcept BERTH_REAL("8recommitEPvm");
-bool wrap_recommit(void* base, std::size_t bytes) noexcept BERTH_WRAP("8recommitEPvm");
+bool real_recommit(void* base, std::size_t bytes) noexcept BERTH_REAL("8recommitEPv" BERTH_SIZE);
+bool wrap_recommit(void* base, std::size_t bytes) noexcept BERTH_WRAP("8recommitEPv" BERTH_SIZE);
 bool wrap_recommit(void* base, std::size_t bytes) noexcept {
   return !refuse(Call::Recommit) && real_recommit(base, bytes);
 }
 
-bool real_empty(void* base, std::size_t bytes) noexcept BERTH_REAL("5emptyEPvm");
-bool wrap_empty(void* base, std::size_t bytes) noexcept BERTH_WRAP("5emptyEPvm");
+bool real_empty(void* base, std::size_t bytes) noexcept BERTH_REAL("5emptyEPv" BERTH_SIZE);
+bool wrap_empty(void* base, std::size_t bytes) noexcept BERTH_WRAP("5emptyEPv" BERTH_SIZE);
 bool wrap_empty(void* base, std::size_t bytes) noexcept { return !refuse(Call::Empty) && real_empty(base, bytes); }
 
-Move real_move_pages(void* from, void* to, std::size_t bytes) noexcept BERTH_REAL("10move_pagesEPvS1_m");
-Move wrap_move_pages(void* from, void* to, std::size_t bytes) noexcept BERTH_WRAP("10move_pagesEPvS1_m");
+Move real_move_pages(void* from, void* to, std::size_t bytes) noexcept BERTH_REAL("10move_pagesEPvS1_" BERTH_SIZE);
+Move wrap_move_pages(void* from, void* to, std::size_t bytes) noexcept BERTH_WRAP("10move_pagesEPvS1_" BERTH_SIZE);
 Move wrap_move_pages(void* from, void* to, std::size_t bytes) noexcept {
   if (!refuse(Call::MovePages)) return real_move_pages(from, to, bytes);
-  real_decommit(to, bytes);
+  if (real_decommit(to, bytes)) real_recommit(to, bytes);
   return tests::faults::plan.mixed_moves ? Move::Mixed : Move::Refused;
 }
 
-bool real_renew(void* base, std::size_t bytes, Access access) noexcept BERTH_REAL("5renewEPvmNS0_6AccessE");
-bool wrap_renew(void* base, std::size_t bytes, Access access) noexcept BERTH_WRAP("5renewEPvmNS0_6AccessE");
+bool real_renew(void* base, std::size_t bytes, Access access) noexcept
+    BERTH_REAL("5renewEPv" BERTH_SIZE "NS0_6AccessE");
+bool wrap_renew(void* base, std::size_t bytes, Access access) noexcept
+    BERTH_WRAP("5renewEPv" BERTH_SIZE "NS0_6AccessE");
 bool wrap_renew(void* base, std::size_t bytes, Access access) noexcept {
   return !refuse(Call::Renew) && real_renew(base, bytes, access);
 }
 
 bool real_protect(void* base, std::size_t bytes, Protection protection) noexcept
-    BERTH_REAL("7protectEPvmNS0_10ProtectionE");
+    BERTH_REAL("7protectEPv" BERTH_SIZE "NS0_10ProtectionE");
 bool wrap_protect(void* base, std::size_t bytes, Protection protection) noexcept
-    BERTH_WRAP("7protectEPvmNS0_10ProtectionE");
+    BERTH_WRAP("7protectEPv" BERTH_SIZE "NS0_10ProtectionE");
 bool wrap_protect(void* base, std::size_t bytes, Protection protection) noexcept {
   return !refuse(Call::Protect) && real_protect(base, bytes, protection);
 }
 
-bool real_populate(void* base, std::size_t bytes) noexcept BERTH_REAL("8populateEPvm");
-bool wrap_populate(void* base, std::size_t bytes) noexcept BERTH_WRAP("8populateEPvm");
+bool real_populate(void* base, std::size_t bytes) noexcept BERTH_REAL("8populateEPv" BERTH_SIZE);
+bool wrap_populate(void* base, std::size_t bytes) noexcept BERTH_WRAP("8populateEPv" BERTH_SIZE);
 bool wrap_populate(void* base, std::size_t bytes) noexcept {
   return !refuse(Call::Populate) && real_populate(base, bytes);
 }
 
-bool real_lock_in_memory(void* base, std::size_t bytes) noexcept BERTH_REAL("14lock_in_memoryEPvm");
-bool wrap_lock_in_memory(void* base, std::size_t bytes) noexcept BERTH_WRAP("14lock_in_memoryEPvm");
+bool real_lock_in_memory(void* base, std::size_t bytes) noexcept BERTH_REAL("14lock_in_memoryEPv" BERTH_SIZE);
+bool wrap_lock_in_memory(void* base, std::size_t bytes) noexcept BERTH_WRAP("14lock_in_memoryEPv" BERTH_SIZE);
 bool wrap_lock_in_memory(void* base, std::size_t bytes) noexcept {
   return !refuse(Call::LockInMemory) && real_lock_in_memory(base, bytes);
 }
 
-void real_unlock_from_memory(void* base, std::size_t bytes) noexcept BERTH_REAL("18unlock_from_memoryEPvm");
-void wrap_unlock_from_memory(void* base, std::size_t bytes) noexcept BERTH_WRAP("18unlock_from_memoryEPvm");
+void real_unlock_from_memory(void* base, std::size_t bytes) noexcept BERTH_REAL("18unlock_from_memoryEPv" BERTH_SIZE);
+void wrap_unlock_from_memory(void* base, std::size_t bytes) noexcept BERTH_WRAP("18unlock_from_memoryEPv" BERTH_SIZE);
 void wrap_unlock_from_memory(void* base, std::size_t bytes) noexcept {
   if (!refuse(Call::UnlockFromMemory)) real_unlock_from_memory(base, bytes);
 }
 
-void real_lock_at_first_use(void* base, std::size_t bytes) noexcept BERTH_REAL("17lock_at_first_useEPvm");
-void wrap_lock_at_first_use(void* base, std::size_t bytes) noexcept BERTH_WRAP("17lock_at_first_useEPvm");
+void real_lock_at_first_use(void* base, std::size_t bytes) noexcept BERTH_REAL("17lock_at_first_useEPv" BERTH_SIZE);
+void wrap_lock_at_first_use(void* base, std::size_t bytes) noexcept BERTH_WRAP("17lock_at_first_useEPv" BERTH_SIZE);
 void wrap_lock_at_first_use(void* base, std::size_t bytes) noexcept {
   if (!refuse(Call::LockAtFirstUse)) real_lock_at_first_use(base, bytes);
 }
 
-void real_allow_huge_pages(void* base, std::size_t bytes) noexcept BERTH_REAL("16allow_huge_pagesEPvm");
-void wrap_allow_huge_pages(void* base, std::size_t bytes) noexcept BERTH_WRAP("16allow_huge_pagesEPvm");
+void real_allow_huge_pages(void* base, std::size_t bytes) noexcept BERTH_REAL("16allow_huge_pagesEPv" BERTH_SIZE);
+void wrap_allow_huge_pages(void* base, std::size_t bytes) noexcept BERTH_WRAP("16allow_huge_pagesEPv" BERTH_SIZE);
 void wrap_allow_huge_pages(void* base, std::size_t bytes) noexcept {
   if (!refuse(Call::AllowHugePages)) real_allow_huge_pages(base, bytes);
 }
 
-void real_forbid_huge_pages(void* base, std::size_t bytes) noexcept BERTH_REAL("17forbid_huge_pagesEPvm");
-void wrap_forbid_huge_pages(void* base, std::size_t bytes) noexcept BERTH_WRAP("17forbid_huge_pagesEPvm");
+void real_forbid_huge_pages(void* base, std::size_t bytes) noexcept BERTH_REAL("17forbid_huge_pagesEPv" BERTH_SIZE);
+void wrap_forbid_huge_pages(void* base, std::size_t bytes) noexcept BERTH_WRAP("17forbid_huge_pagesEPv" BERTH_SIZE);
 void wrap_forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   if (!refuse(Call::ForbidHugePages)) real_forbid_huge_pages(base, bytes);
 }
 
-bool real_read_memory(const void* address, void* out, std::size_t bytes) noexcept BERTH_REAL("11read_memoryEPKvPvm");
-bool wrap_read_memory(const void* address, void* out, std::size_t bytes) noexcept BERTH_WRAP("11read_memoryEPKvPvm");
+bool real_read_memory(const void* address, void* out, std::size_t bytes) noexcept
+    BERTH_REAL("11read_memoryEPKvPv" BERTH_SIZE);
+bool wrap_read_memory(const void* address, void* out, std::size_t bytes) noexcept
+    BERTH_WRAP("11read_memoryEPKvPv" BERTH_SIZE);
 bool wrap_read_memory(const void* address, void* out, std::size_t bytes) noexcept {
   return !refuse(Call::ReadMemory) && real_read_memory(address, out, bytes);
 }

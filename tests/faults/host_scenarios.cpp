@@ -2,8 +2,6 @@
 // Copyright (c) the Berth authors
 //
 // The functions of berth/host.hpp that make an instance or end one.
-#include <dlfcn.h>
-
 #include <chrono>
 #include <string>
 #include <utility>
@@ -66,7 +64,7 @@ void add_loads(std::vector<Scenario>& all) {
 
 void open_module(World& world) {
   prepare_host(world);
-  world.module = ::dlopen(fixture("minimal").c_str(), RTLD_NOW);
+  world.module = open_elsewhere(fixture("minimal"));
   REQUIRE(world.module != nullptr);
 }
 

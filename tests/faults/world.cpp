@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "faulty_platform.hpp"
+#include "nameless_bytes.hpp"
 #include "support/catch.hpp"
 
 namespace berth::tests::faults {
@@ -15,19 +15,6 @@ namespace berth::tests::faults {
 using namespace fixtures;
 
 namespace {
-
-// Address space that belongs to no file, heap or stack.
-std::size_t nameless_bytes() {
-  std::ifstream maps("/proc/self/maps");
-  std::size_t bytes = 0;
-  for (std::string line; std::getline(maps, line);) {
-    if (line.find_first_of("/[") != std::string::npos) continue;
-    char* rest = nullptr;
-    const std::uint64_t begin = std::strtoull(line.c_str(), &rest, 16);
-    bytes += static_cast<std::size_t>(std::strtoull(rest + 1, nullptr, 16) - begin);
-  }
-  return bytes;
-}
 
 void mark(const Block& block) {
   for (std::size_t at = 0; at < block.size; at += kPage) block.address[at] = mark_at(at);
