@@ -162,20 +162,22 @@ inline void* allocate(bool array, std::size_t size, std::size_t alignment, const
   }
 }
 
-// Decided by the address alone. The size is not passed on: deleting through a base class is wrong, but not the
-// allocator's to judge.
+constexpr std::size_t number(std::align_val_t alignment) noexcept { return static_cast<std::size_t>(alignment); }
+
+// Decided by the address alone. A size that is not the block's, as where an object is deleted through a base class
+// without a virtual destructor, is the instance's to judge.
 inline void deallocate(void* block, bool array, Form form, std::size_t size = 0,
                        std::align_val_t alignment = {}) noexcept {
   if (block == nullptr) return;
   berth_allocator* const instance = handle();
-  if (instance != nullptr && instance->owns(instance, block)) [[likely]] {
-    instance->deallocate(instance, block);
-  } else {
+  if (instance == nullptr || !instance->owns(instance, block)) [[unlikely]] {
     deallocate_elsewhere(instance, block, array, form, size, alignment);
+  } else if (form == kSized || form == kAlignedSized) {
+    instance->deallocate_sized(instance, block, number(alignment), size);
+  } else {
+    instance->deallocate(instance, block);
   }
 }
-
-constexpr std::size_t number(std::align_val_t alignment) noexcept { return static_cast<std::size_t>(alignment); }
 
 }  // namespace
 

@@ -141,6 +141,25 @@ TEST_CASE("deleting another plugin's block is a foreign free that names both") {
   CHECK(misuses.seen.size() == 1);
 }
 
+TEST_CASE("deleting with another size is told as a wrong size of a sized free is") {
+  for (const std::string& name : compiled()) {
+    for (const std::uint32_t level : {BERTH_HARDENING_FAST, BERTH_HARDENING_CHECKED}) {
+      CAPTURE(name, level);
+      berth::Host host;
+      Misuses misuses;
+      berth::LoadOptions options = misuses.options();
+      options.hardening = level;
+      berth::Plugin plugin = host.load(fixture(name), options);
+      auto* new_bytes = plugin.symbol<void*(std::size_t)>("new_bytes");
+      plugin.symbol<void(void*)>("delete_as_smaller")(new_bytes(100));
+      plugin.symbol<void(void*)>("delete_wide_as_smaller")(plugin.symbol<void*()>("new_wide")());
+      REQUIRE(misuses.seen.size() == (level == BERTH_HARDENING_FAST ? 0 : 2));
+      for (const berth_misuse& misuse : misuses.seen) CHECK(misuse.kind == BERTH_MISUSE_SIZE_MISMATCH);
+      CHECK(host.unload(std::move(plugin)).live_blocks == misuses.seen.size());  // what is wrong is not freed
+    }
+  }
+}
+
 TEST_CASE("without an instance the real operators serve") {
   void* handle = open_elsewhere(fixture("standard_library"));
   REQUIRE(handle != nullptr);
