@@ -37,7 +37,7 @@ struct Record {
   std::atomic<std::uint64_t> version{0};
   std::atomic<std::uintptr_t> base{0};
   std::atomic<std::size_t> bytes{0};
-  std::atomic<std::uint64_t> id{0};  // of the instance; 0: code
+  std::atomic<std::uint64_t> id{0};  // of the instance; 0: code that has left
   std::atomic<std::uint64_t> time{0};
   std::array<std::atomic<std::uint64_t>, registry::kNameBytes / 8> name{};
   std::atomic<std::uintptr_t> map_bytes{0};
@@ -66,6 +66,7 @@ struct Ring {
 constinit pal::Lock guard{pal::LockRank::Departed};
 constinit Ring instances;
 constinit Ring modules;
+constinit Ring announced;  // no ring: each in the first record that is free
 // The quarantine: the spans of the last `kept` destroyed instances, oldest at `oldest`. Under the guard.
 constinit std::array<Reservation, kCapacity> spans{};
 constinit std::uint64_t oldest = 0;
@@ -73,10 +74,13 @@ constinit std::uint64_t kept = 0;
 // How many may be kept. Written under the guard; read without it by who destroys, relaxed: a hint.
 constinit std::atomic<std::uint32_t> quarantine_size{0};
 
-void write(Ring& ring, std::uintptr_t base, std::size_t bytes, std::uint64_t id, const char* name,
-           const Map& map) noexcept {
+Record& next_record(Ring& ring) noexcept {
   const std::uint32_t size = std::max(quarantine_size.load(std::memory_order_relaxed), kRemembered);
-  Record& record = ring.records[ring.written++ % size];
+  return ring.records[ring.written++ % size];
+}
+
+void write(Record& record, std::uintptr_t base, std::size_t bytes, std::uint64_t id, const char* name,
+           const Map& map) noexcept {
   const std::uint64_t version = record.version.load(std::memory_order_relaxed);
   record.version.store(version + 1, std::memory_order_release);
   record.base.store(base, std::memory_order_release);
@@ -102,6 +106,15 @@ void erase(Record& record) noexcept {
   record.version.store(version + 1, std::memory_order_release);
   record.bytes.store(0, std::memory_order_release);
   record.version.store(version + 2, std::memory_order_release);
+}
+
+// Under the guard.
+void forget(Ring& ring, std::uintptr_t base, std::size_t bytes) noexcept {
+  for (Record& record : ring.records) {
+    const std::uintptr_t begin = record.base.load(std::memory_order_relaxed);
+    const std::size_t size = record.bytes.load(std::memory_order_relaxed);
+    if (size != 0 && begin < base + bytes && base < begin + size) erase(record);
+  }
 }
 
 bool read(const Record& record, Departure& out) noexcept {
@@ -236,7 +249,7 @@ void describe_memory(const Departure& found, const void* address, Text& text) no
   std::size_t bytes = 0;
   if (find_block(found.map, address, block, bytes)) {
     const auto offset = static_cast<std::uint64_t>(static_cast<const char*>(address) - block);
-    if (offset != 0) text << offset << " bytes into ";
+    if (offset != 0) text << offset << (offset == 1 ? " byte into " : " bytes into ");
     text << "a block of " << std::uint64_t{bytes} << " bytes";
   } else {
     text << "memory";
@@ -278,7 +291,7 @@ ledger::Release bury(Instance& instance, const char* name, std::size_t& returned
   Reservation displaced;
   {
     const pal::LockGuard held(guard);
-    write(instances, base, span.bytes, id, name, keep ? map : Map{});
+    write(next_record(instances), base, span.bytes, id, name, keep ? map : Map{});
     if (keep && kept == kCapacity) displaced = take_oldest();
     if (keep) spans[(oldest + kept++) % kCapacity] = span;
   }
@@ -292,18 +305,31 @@ ledger::Release bury(Instance& instance, const char* name, std::size_t& returned
   return ledger::release(span);
 }
 
+void announce_code(std::uintptr_t base, std::size_t bytes, const char* name, std::uint64_t id) noexcept {
+  const pal::LockGuard held(guard);
+  for (Record& record : announced.records) {
+    if (record.bytes.load(std::memory_order_relaxed) == 0) return write(record, base, bytes, id, name, {});
+  }
+}
+
+bool name_code(const void* address, Text& text, const char* prefix) noexcept {
+  Departure code;
+  if (!find(announced, address, code)) return false;
+  text << prefix << "plugin \"" << code.name << "\" (instance " << code.id << ")+"
+       << reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(address) - code.base);
+  return true;
+}
+
 void remember_code(std::uintptr_t base, std::size_t bytes, const char* name) noexcept {
   const pal::LockGuard held(guard);
-  write(modules, base, bytes, 0, name, {});
+  forget(announced, base, bytes);
+  write(next_record(modules), base, bytes, 0, name, {});
 }
 
 void forget_code(std::uintptr_t base, std::size_t bytes) noexcept {
   const pal::LockGuard held(guard);
-  for (Record& record : modules.records) {
-    const std::uintptr_t begin = record.base.load(std::memory_order_relaxed);
-    const std::size_t size = record.bytes.load(std::memory_order_relaxed);
-    if (size != 0 && begin < base + bytes && base < begin + size) erase(record);
-  }
+  forget(announced, base, bytes);
+  forget(modules, base, bytes);
 }
 
 bool describe(const void* address, Text& text, const char* prefix) noexcept {
@@ -315,7 +341,7 @@ bool describe(const void* address, Text& text, const char* prefix) noexcept {
   if (!was_memory && !was_code) return false;
   text << prefix;
   if (was_code) {
-    text << "code of plugin \"" << code.name << "\", unloaded ";
+    text << "in a module of plugin \"" << code.name << "\", unloaded ";
   } else {
     describe_memory(memory, address, text);
   }

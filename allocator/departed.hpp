@@ -2,9 +2,10 @@
 // Copyright (c) the Berth authors
 //
 // The departed: what left this process a while ago, so that a late access is answered with a name. Records only, in
-// two rings of fixed size: destroyed spans, and the code of unloaded modules. Without quarantine a record is all that
-// is left, and its addresses may belong to others since. With it, the last spans stay reserved, inaccessible and
-// without memory; of each one only a map of size classes is kept readable, one byte for each page that was in use.
+// rings of fixed size: destroyed spans, and the code of unloaded modules (of some also while they live). Without
+// quarantine a record is all that is left, and its addresses may belong to others since. With it, the last spans stay
+// reserved, inaccessible and without memory; of each one only a map of size classes is kept readable, one byte for each
+// page that was in use.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +31,13 @@ bool release_quarantine() noexcept;
 // Ends the span of an instance that is not in the registry any more: into the quarantine, or out of the process.
 // `returned_bytes`: what went out, unless the system defers it.
 ledger::Release bury(Instance& instance, const char* name, std::size_t& returned_bytes) noexcept;
+
+// The code of a module whose file has a name that says nothing (a private copy), for as long as it is there: whose it
+// is. Those beyond kCapacity have the file's name. [any thread]
+void announce_code(std::uintptr_t base, std::size_t bytes, const char* name, std::uint64_t id) noexcept;
+
+// Adds, behind `prefix`, "plugin "reverb" (instance 3)+0x4b1d", if the address is in announced code. [signal-safe]
+bool name_code(const void* address, Text& text, const char* prefix) noexcept;
 
 // Remembers the code of a module that has left the process; forgets what was anywhere in a range where another module
 // lies now. [any thread]

@@ -35,15 +35,25 @@ const char* phrase(PlaceKind kind, Hardening level) noexcept {
   return level == Hardening::Fast ? "the block" : "the live block";
 }
 
+void write_bytes(std::ptrdiff_t count, Text& text) noexcept {
+  text << static_cast<std::uint64_t>(count) << (count == 1 ? " byte" : " bytes");
+}
+
 // A guarded block has addresses around it that are its own as well.
 void write_distance(const void* address, const Place& place, Text& text) noexcept {
   const char* const at = static_cast<const char*>(address);
+  const char* const end = place.block + place.block_bytes;
   if (at < place.block) {
-    text << static_cast<std::uint64_t>(place.block - at) << " bytes before ";
-  } else if (at >= place.block + place.block_bytes) {
-    text << static_cast<std::uint64_t>(at - place.block) - place.block_bytes << " bytes behind the end of ";
+    write_bytes(place.block - at, text);
+    text << " before ";
+  } else if (at == end) {
+    text << "right behind the end of ";
+  } else if (at > end) {
+    write_bytes(at - end, text);
+    text << " behind the end of ";
   } else if (at != place.block) {
-    text << static_cast<std::uint64_t>(at - place.block) << " bytes into ";
+    write_bytes(at - place.block, text);
+    text << " into ";
   }
 }
 
@@ -98,10 +108,11 @@ void describe(const void* address, Text& text) noexcept {
   }
   char name[registry::kNameBytes];
   registry::copy_name(owner.handle, name);
-  text << "\"" << name << "\"";
+  text << "plugin \"" << name << "\" (instance " << owner.id << ")";
 }
 
 void name_module(const void* address, Text& text, const char* prefix) noexcept {
+  if (departed::name_code(address, text, prefix)) return;
   pal::ModulePlace place;
   if (!pal::find_module(address, place)) return;
   text << prefix << (place.file[0] != '\0' ? place.file : "the program") << "+"

@@ -24,6 +24,8 @@
 #include <utility>
 #include <vector>
 
+#include "allocator/departed.hpp"
+#include "allocator/text.hpp"
 #include "arenas/memcheck.hpp"
 #include "inside.hpp"
 #include "kernel_action_linux.hpp"
@@ -36,6 +38,8 @@ namespace berth::detail {
 namespace {
 
 std::string module_at(std::uintptr_t address) {
+  core::Line line;
+  if (core::departed::name_code(reinterpret_cast<const void*>(address), line.text(), "")) return line.c_str();
   Dl_info info;
   if (address == 0 || ::dladdr(reinterpret_cast<const void*>(address), &info) == 0 || info.dli_fname == nullptr) {
     return "it";

@@ -65,6 +65,13 @@ void note_modules(PluginState& plugin) {
   for (const MappedModule& module : plugin.modules) core::departed::forget_code(module.begin, module.bytes);
 }
 
+// A copy's file had a name for as long as opening took.
+void name_copy(const PluginState& plugin) {
+  if (!plugin.is_copy || plugin.modules.empty()) return;
+  const MappedModule& module = plugin.modules.front();
+  core::departed::announce_code(module.begin, module.bytes, plugin.name.c_str(), berth_instance_id(plugin.instance));
+}
+
 // Refuses a plugin that was built for another handle, whether the host insists on berth_plugin or not. Takes the
 // plugin's name, if the options give none, for reports and for the instance, unless the caller has named that.
 void check_plugin_info(PluginState& plugin, const LoadOptions& options, bool name_instance) {
@@ -154,6 +161,7 @@ std::shared_ptr<PluginState> new_state(std::shared_ptr<ZombieList> zombies, cons
   plugin->zombies = std::move(zombies);
   plugin->path = path;
   plugin->check_threads = options.check_threads;
+  plugin->is_copy = options.private_copy;
   plugin->name = options.name.empty() ? path.stem().string() : options.name;
   return plugin;
 }
@@ -190,6 +198,7 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
     open_module(*plugin, options.global_symbols);
     note_modules(*plugin);
     check_plugin_info(*plugin, options, true);
+    name_copy(*plugin);
     attach(*plugin);
   });
   plugin->owner.announce(plugin->name, plugin->modules);

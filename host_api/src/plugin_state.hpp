@@ -35,7 +35,8 @@ struct PluginState {
   std::string name;
   berth_instance* instance = nullptr;
   berth_allocator* allocator = nullptr;
-  PrivateCopy copy;  // that the module was opened from, if any; outlives it
+  bool is_copy = false;  // a private one, of the file of that path
+  PrivateCopy copy;      // that the module was opened from, if any; outlives it
   Module module;
   std::vector<MappedModule> modules;  // the plugin's own, then the libraries that were loaded because of it
   ModuleOwner owner;                  // of these
@@ -73,7 +74,7 @@ class ZombieList {
   bool ended_ = false;
 };
 
-// "name (path)", or the name alone where it says the same.
+// "name (path)", or the name alone where it says the same; "name (instance 3, a copy of path)".
 std::string display_name(const PluginState& plugin);
 
 // What a call on a plugin answers whose door is closed.

@@ -41,7 +41,7 @@ TEST_CASE("an address in an unloaded plugin is described with its name", "[late]
   berth::Host host;
   const void* late = address_of(departed_function<int()>(host, "plain", "plain_answer"));
   CAPTURE(description(late));
-  CHECK(contains(description(late), "it was code of plugin \"plain\", unloaded 0."));
+  CHECK(contains(description(late), "it was in a module of plugin \"plain\", unloaded 0."));
   CHECK(contains(description(late), " s ago"));
 }
 
@@ -49,33 +49,33 @@ TEST_CASE("so is one in a library that left with its plugin, or after it", "[lat
   berth::Host host;
   const void* late = address_of(departed_function<int()>(host, "chain_top", "chain_end"));
   CAPTURE(description(late));
-  CHECK(contains(description(late), "it was code of plugin \"chain_top: chain_end.so\", unloaded 0."));
+  CHECK(contains(description(late), "it was in a module of plugin \"chain_top: chain_end.so\", unloaded 0."));
 
   berth::Plugin plugin = host.load(fixture("chain_top"));
   late = address_of(plugin.symbol<int()>("chain_top"));
   void* handle = ::dlopen(fixture("chain_top").c_str(), RTLD_NOW);
   REQUIRE(host.unload(std::move(plugin)).outcome == Outcome::Zombie);
-  CHECK_FALSE(contains(description(late), "code of plugin"));
+  CHECK_FALSE(contains(description(late), "in a module of plugin"));
   ::dlclose(handle);
   REQUIRE(host.reap().size() == 1);
-  CHECK(contains(description(late), "code of plugin \"chain_top\""));
+  CHECK(contains(description(late), "in a module of plugin \"chain_top\""));
 }
 
 TEST_CASE("what lies there since is not called a departed plugin's", "[late]") {
   berth::Host host;
   const void* late = address_of(departed_function<int()>(host, "plain", "plain_answer"));
   const auto page = reinterpret_cast<std::uintptr_t>(late) & ~std::uintptr_t{4095};
-  REQUIRE(contains(description(late), "code of plugin"));
+  REQUIRE(contains(description(late), "in a module of plugin"));
   void* other =
       ::mmap(reinterpret_cast<void*>(page), 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
   REQUIRE(other == reinterpret_cast<void*>(page));
-  CHECK_FALSE(contains(description(late), "code of plugin"));
+  CHECK_FALSE(contains(description(late), "in a module of plugin"));
   ::munmap(other, 4096);
-  CHECK(contains(description(late), "code of plugin"));
+  CHECK(contains(description(late), "in a module of plugin"));
 
   // A module over any part of the range ends the memory of all of it.
   berth::core::departed::forget_code(page + 4095, 1);
-  CHECK_FALSE(contains(description(late), "code of plugin"));
+  CHECK_FALSE(contains(description(late), "in a module of plugin"));
 }
 
 TEST_CASE("of all that an address was, the last is told", "[late]") {
@@ -87,16 +87,16 @@ TEST_CASE("of all that an address was, the last is told", "[late]") {
   REQUIRE(berth_instance_destroy(instance, nullptr) == BERTH_OK);
   CHECK(contains(description(late), "it was memory of plugin"));
   berth::core::departed::remember_code(address - 64, 4096, "after it");
-  CHECK(contains(description(late), "it was code of plugin \"after it\""));
+  CHECK(contains(description(late), "it was in a module of plugin \"after it\""));
 }
 
 TEST_CASE("a load over the range of a departed plugin removes it", "[late]") {
   berth::Host host;
   const auto* never_mapped = reinterpret_cast<const void*>(std::uintptr_t{8192});
   berth::core::departed::remember_code(4096, std::size_t{1} << 47, "everywhere");  // whatever address the load gets
-  REQUIRE(contains(description(never_mapped), "code of plugin \"everywhere\""));
+  REQUIRE(contains(description(never_mapped), "in a module of plugin \"everywhere\""));
   const berth::Plugin plugin = host.load(fixture("plain"));
-  CHECK_FALSE(contains(description(never_mapped), "code of plugin"));
+  CHECK_FALSE(contains(description(never_mapped), "in a module of plugin"));
 }
 
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // whose own handlers of faults end the process
@@ -111,7 +111,7 @@ TEST_CASE("a call into an unloaded plugin is named before the process dies of it
   CHECK(WIFSIGNALED(ending.status));
   CHECK(WTERMSIG(ending.status) == SIGSEGV);
   CHECK(contains(ending.text, "berth: fault: call into 0x"));
-  CHECK(contains(ending.text, "it was code of plugin \"minimal\", unloaded 0."));
+  CHECK(contains(ending.text, "it was in a module of plugin \"minimal\", unloaded 0."));
   CHECK(ending.text.find('\n') == ending.text.size() - 1);
 }
 

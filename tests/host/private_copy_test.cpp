@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdio>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -281,3 +282,41 @@ TEST_CASE("a copy goes elsewhere where the folder refuses it, and a file that no
 }
 
 #endif
+
+TEST_CASE("copies of one file are told apart, and by their plugin rather than a file that is gone", "[private_copy]") {
+  const auto described = [](const void* address) {
+    char text[512];
+    berth_describe(address, text, sizeof(text));
+    return std::string(text);
+  };
+  const auto numbered = [](const berth::Plugin& plugin) {
+    return "(instance " + std::to_string(berth_instance_id(plugin.instance()));
+  };
+  berth::Host host;
+  berth::Plugin first = host.load(fixture("lingers"), copied());
+  berth::Plugin second = host.load(fixture("lingers"), copied());
+  for (berth::Plugin* plugin : {&first, &second}) {
+    const std::string name = "plugin \"lingers\" " + numbered(*plugin) + ")";
+    auto* code = plugin->symbol<int(int)>("lingers_descend");
+    CHECK(contains(described(reinterpret_cast<const void*>(code)), "; it is in " + name + "+0x"));
+    void* block = berth_malloc(plugin->allocator(), 100);
+    CHECK(contains(described(block), name));
+    CHECK(contains(described(static_cast<char*>(block) + 1), ": 1 byte into "));
+
+    // Refused from inside, with a lease.
+    const berth::Lease lease = plugin->lease();
+    berth::Error error;
+    host.unload(std::move(*plugin), error);
+    CHECK(contains(error.text(), "lingers " + numbered(*plugin) + ", a copy of " + fixture("lingers").string() + ")"));
+  }
+  auto* call = first.symbol<int(void (*)(void*), void*)>("lingers_call");
+  berth::Error inside;
+  std::function<void()> unload = [&] { host.unload(std::move(first), inside); };
+  call([](void* function) { (*static_cast<std::function<void()>*>(function))(); }, &unload);
+  CHECK(contains(inside.text(), "is executing in plugin \"lingers\" " + numbered(first) + ")+0x"));
+
+  const auto* code = reinterpret_cast<const void*>(first.symbol<int(int)>("lingers_descend"));
+  host.unload(std::move(first));
+  CHECK(contains(described(code), "in a module of plugin \"lingers\""));
+  CHECK_FALSE(contains(described(code), "+0x"));
+}
