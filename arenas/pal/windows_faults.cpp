@@ -25,11 +25,15 @@ constinit void* registration = nullptr;  // under the guard
 // Written under the guard (release), read by the handler (acquire).
 constinit std::atomic<FaultObserver> current{nullptr};
 
-Fault describe(const EXCEPTION_RECORD& record) noexcept {
+Fault describe(const EXCEPTION_RECORD& record, const CONTEXT& context) noexcept {
   const auto* address = reinterpret_cast<const void*>(record.ExceptionInformation[1]);
   FaultKind kind = record.ExceptionInformation[0] == kWrite ? FaultKind::Write : FaultKind::Read;
   if (record.ExceptionInformation[0] == kExecution || address == record.ExceptionAddress) kind = FaultKind::Execution;
-  return {kind, address, record.ExceptionAddress};
+  return {kind,
+          address,
+          record.ExceptionAddress,
+          {context.Rax, context.Rcx, context.Rdx, context.Rbx, context.Rsp, context.Rbp, context.Rsi, context.Rdi,
+           context.R8, context.R9, context.R10, context.R11, context.R12, context.R13, context.R14, context.R15}};
 }
 
 LONG CALLBACK on_exception(EXCEPTION_POINTERS* exception) {
@@ -38,7 +42,9 @@ LONG CALLBACK on_exception(EXCEPTION_POINTERS* exception) {
       record.ExceptionCode == EXCEPTION_ACCESS_VIOLATION || record.ExceptionCode == EXCEPTION_IN_PAGE_ERROR;
   if (is_access && record.NumberParameters >= 2) {
     const ErrnoKeeper keeper;
-    if (const FaultObserver observer = current.load(std::memory_order_acquire)) observer(describe(record));
+    if (const FaultObserver observer = current.load(std::memory_order_acquire)) {
+      observer(describe(record, *exception->ContextRecord));
+    }
   }
   return EXCEPTION_CONTINUE_SEARCH;
 }
