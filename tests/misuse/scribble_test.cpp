@@ -5,30 +5,38 @@
 // holds is as it was, and if the process dies of it, it is said whose doing that is.
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // which watch what is tried here
 
-#include <fcntl.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "support/scribble.hpp"
 
-#include <algorithm>
-#include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
 #include "instance/fixtures.hpp"
 #include "support/catch.hpp"
-#include "support/in_child.hpp"
+#include "support/child_process.hpp"
+#include "support/other_loader.hpp"
+#include "support/scaled.hpp"
 
 using namespace fixtures;
-using berth::tests::Ending;
-using berth::tests::in_child;
+using berth::tests::ChildEnding;
+using berth::tests::End;
+using berth::tests::kEmulated;
+using berth::tests::scribble;
 
 namespace {
+
+// What a child is to try: the level, the rate, and which of the sizes.
+constexpr const char* kVariable = "BERTH_SCRIBBLE";
+
+const std::vector<std::vector<std::size_t>> kSizes = {
+    {16}, {64, 500}, {3000, 20000}, {200000, 3000000}, {16, 64, 500, 3000, 20000, 200000}};
 
 constexpr std::size_t kReach = 4096;
 constexpr std::size_t kOtherBytes = 200;
 constexpr std::size_t kOthers = 500;
 
-// What the other plugin holds; the signal handler looks at it as well.
+// What the other plugin holds; a child that dies of a fault looks at it once more.
 unsigned char* others[kOthers];
 
 bool others_are_intact() {
@@ -38,20 +46,13 @@ bool others_are_intact() {
   return true;
 }
 
-constexpr int kLost = 7;
-constexpr int kCrashed = 8;
+constexpr int kLost = 57;
+constexpr int kCrashed = 58;
+constexpr int kMisnamed = 59;
 
-// The handler that was there before Berth's, which reports first.
-void on_crash(int) { _exit(others_are_intact() ? kCrashed : kLost); }
+int last_look() { return others_are_intact() ? kCrashed : kLost; }
 
-// By a system call, which refuses what cannot be written to: there the plugin would crash by itself.
-void scribble(int random, unsigned char* from, std::size_t bytes) {
-  for (std::size_t done = 0; done < bytes; done += 64) {
-    if (read(random, from + done, std::min<std::size_t>(64, bytes - done)) < 0) continue;
-  }
-}
-
-void live_among_scribbles(berth_allocator* plugin, const std::vector<std::size_t>& sizes, int random) {
+void live_among_scribbles(berth_allocator* plugin, const std::vector<std::size_t>& sizes) {
   std::vector<std::pair<unsigned char*, std::size_t>> blocks;
   for (int i = 0; i < 200; ++i) {
     const std::size_t size = sizes[static_cast<std::size_t>(i) % sizes.size()];
@@ -64,8 +65,8 @@ void live_among_scribbles(berth_allocator* plugin, const std::vector<std::size_t
     }
   }
   for (const auto& [block, size] : blocks) {
-    scribble(random, block - kReach, kReach);
-    scribble(random, block + size, kReach);
+    scribble(block - kReach, kReach);
+    scribble(block + size, kReach);
   }
   for (int round = 0; round < 20; ++round) {
     for (const std::size_t size : sizes) berth_free(plugin, berth_malloc(plugin, size));
@@ -73,13 +74,10 @@ void live_among_scribbles(berth_allocator* plugin, const std::vector<std::size_t
   for (const auto& [block, size] : blocks) berth_free(plugin, block);
 }
 
-// Exits with 0 where all went on, and else as on_crash says.
-void act(std::uint32_t level, std::uint32_t flags, const std::vector<std::size_t>& sizes) {
-  std::signal(SIGSEGV, on_crash);
-  std::signal(SIGBUS, on_crash);
-  ::alarm(60);
+// Exits with 0 where all went on.
+[[noreturn]] void act(std::uint32_t level, std::uint32_t flags, const std::vector<std::size_t>& sizes) {
+  berth::tests::expect_the_end(60, last_look);
   berth_fault_handler_install();
-  const int random = ::open("/dev/urandom", O_RDONLY | O_CLOEXEC);
   std::string told;
   berth_instance_options with = options("scribbler");
   with.hardening = level;
@@ -95,37 +93,47 @@ void act(std::uint32_t level, std::uint32_t flags, const std::vector<std::size_t
     others[i] = static_cast<unsigned char*>(berth_malloc(other.handle(), kOtherBytes));
     std::memset(others[i], static_cast<int>(i & 0xff), kOtherBytes);
   }
-  live_among_scribbles(scribbler.handle(), sizes, random);
-  if (!others_are_intact()) _exit(kLost);
+  live_among_scribbles(scribbler.handle(), sizes);
+  if (!others_are_intact()) std::_Exit(kLost);
   for (unsigned char* block : others) berth_free(other.handle(), block);
-  _exit(told.empty() ? 0 : 9);
+  std::_Exit(told.empty() ? 0 : kMisnamed);
 }
 
 }  // namespace
 
+TEST_CASE("a child scribbles", "[.]") {
+  const char* const text = std::getenv(kVariable);
+  REQUIRE(text != nullptr);
+  std::uint32_t level = 0;
+  std::uint32_t rate = 0;
+  std::uint32_t sizes = 0;
+  REQUIRE(std::sscanf(text, "%u %u %u", &level, &rate, &sizes) == 3);
+  act(level, rate != 0 ? BERTH_INSTANCE_GUARD_RATE(rate) : 0, kSizes.at(sizes));
+}
+
 TEST_CASE("a scribbler harms itself alone, and is named", "[scribble]") {
-  const std::vector<std::vector<std::size_t>> all_sizes = {
-      {16}, {64, 500}, {3000, 20000}, {200000, 3000000}, {16, 64, 500, 3000, 20000, 200000}};
   std::size_t crashes = 0;
   for (const std::uint32_t level : {BERTH_HARDENING_FAST, BERTH_HARDENING_CHECKED, BERTH_HARDENING_GUARDED}) {
     for (const std::uint32_t rate : {1u, 0u}) {
       if (rate != 0 && level != BERTH_HARDENING_GUARDED) continue;
-      for (const std::vector<std::size_t>& sizes : all_sizes) {
-        for (int again = 0; again < 3; ++again) {
-          const Ending ending = in_child([&] { act(level, rate != 0 ? BERTH_INSTANCE_GUARD_RATE(rate) : 0, sizes); });
-          CAPTURE(level, rate, sizes, ending.text, ending.status);
-          REQUIRE(WIFEXITED(ending.status));
-          const int status = WEXITSTATUS(ending.status);
-          CHECK((status == 0 || status == kCrashed));
-          if (status != kCrashed) continue;
+      for (std::size_t sizes = 0; sizes < kSizes.size(); ++sizes) {
+        const std::string what = std::to_string(level) + ' ' + std::to_string(rate) + ' ' + std::to_string(sizes);
+        berth::tests::set_variable(kVariable, what.c_str());
+        for (int again = 0; again < (kEmulated ? 1 : 3); ++again) {
+          const ChildEnding child = berth::tests::run_again({"a child scribbles"});
+          CAPTURE(what, child.text, child.status);
+          REQUIRE(child.end == End::Exit);
+          CHECK((child.status == 0 || child.status == kCrashed));
+          if (child.status != kCrashed) continue;
           ++crashes;
           CHECK(level == BERTH_HARDENING_FAST);
-          CHECK(ending.text.find("berth: fault: ") != std::string::npos);
-          CHECK(ending.text.find("plugin \"scribbler\"") != std::string::npos);
+          CHECK(child.text.find("berth: fault: ") != std::string::npos);
+          CHECK(child.text.find("plugin \"scribbler\"") != std::string::npos);
         }
       }
     }
   }
+  berth::tests::set_variable(kVariable, nullptr);
   std::printf("%zu processes died, and said of what\n", crashes);
 }
 

@@ -25,7 +25,7 @@ struct ChildEnding {
 ChildEnding run_again(const std::vector<std::string>& arguments);
 
 // For the child: from now on a fault or an abort ends it without a core file, a dialog or a word of a test framework,
-// and so does more processor time than that.
-void expect_the_end(unsigned seconds);
+// and so does more processor time than that. With `at_fault`, a fault is an exit with the status that it returns.
+void expect_the_end(unsigned seconds, int (*at_fault)() = nullptr);
 
 }  // namespace berth::tests

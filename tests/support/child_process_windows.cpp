@@ -91,8 +91,13 @@ DWORD WINAPI watch(void* limit) {
   return 0;
 }
 
+// Written before there is a fault.
+int (*last_look)() = nullptr;
+
 LONG WINAPI end_by_fault(EXCEPTION_POINTERS* exception) {
-  ::TerminateProcess(::GetCurrentProcess(), exception->ExceptionRecord->ExceptionCode);
+  const DWORD code = exception->ExceptionRecord->ExceptionCode;
+  const bool looks = code == kFaulted && last_look != nullptr;
+  ::TerminateProcess(::GetCurrentProcess(), looks ? static_cast<UINT>(last_look()) : code);
   return EXCEPTION_EXECUTE_HANDLER;
 }
 
@@ -131,7 +136,8 @@ ChildEnding run_again(const std::vector<std::string>& arguments) {
   return ending;
 }
 
-void expect_the_end(unsigned seconds) {
+void expect_the_end(unsigned seconds, int (*at_fault)()) {
+  last_look = at_fault;
   std::signal(SIGABRT, end_by_abort);
   ::SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
   ::SetUnhandledExceptionFilter(end_by_fault);
