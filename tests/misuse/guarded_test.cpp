@@ -113,7 +113,7 @@ TEST_CASE("a plugin may write to all that it asked for, and to what usable_size 
 TEST_CASE("a block that grows is guarded when it is its turn", "[guarded]") {
   Berth berth(guarded(1));
   void* block = nullptr;
-  for (const std::size_t size : {100, 50'000, 200'000, 900'000}) {
+  for (const std::size_t size : std::initializer_list<std::size_t>{100, 50'000, 200'000, 900'000}) {
     block = berth_realloc(berth.handle(), block, size);
     REQUIRE(block != nullptr);
   }
