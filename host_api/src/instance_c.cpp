@@ -138,7 +138,12 @@ berth_status check_options(const berth_instance_options& options, core::Line& wh
   std::uint32_t known = BERTH_INSTANCE_NORESERVE;
   if (options.hardening == BERTH_HARDENING_GUARDED) known |= BERTH_INSTANCE_GUARD_RATE(0xffff);
   if ((options.flags & ~known) != 0) {
-    return refuse(why, BERTH_ERR_UNSUPPORTED, "flags", options.flags);
+    refuse(why, BERTH_ERR_UNSUPPORTED, "flags", options.flags);
+    if ((options.flags >> kGuardRateShift) != 0 && options.hardening != BERTH_HARDENING_GUARDED) {
+      why << " (a guard rate, " << std::uint64_t{options.flags >> kGuardRateShift}
+          << ", without BERTH_HARDENING_GUARDED)";
+    }
+    return BERTH_ERR_UNSUPPORTED;
   }
   if (options.reserved != 0) return refuse(why, BERTH_ERR_UNSUPPORTED, "reserved", options.reserved);
   return BERTH_OK;
@@ -153,7 +158,10 @@ berth_status absent(const berth_instance* instance) noexcept {
 
 berth_status berth::create_instance(const berth_instance_options* options, berth_instance** out,
                                     core::Line& why) noexcept {
-  if (out == nullptr) return BERTH_ERR_INVALID_ARGUMENT;
+  if (out == nullptr) {
+    why << "the place for the instance is NULL";
+    return BERTH_ERR_INVALID_ARGUMENT;
+  }
   *out = nullptr;
   berth_instance_options ours{};
   if (options != nullptr) {
@@ -173,7 +181,7 @@ extern "C" {
 berth_status berth_instance_create(const berth_instance_options* options, berth_instance** out) {
   core::Line why;
   const berth_status status = create_instance(options, out, why);
-  if (status == BERTH_OK || out == nullptr) return status;
+  if (status == BERTH_OK) return status;
   // A struct of unknown size has no name that could be trusted.
   const bool readable =
       options != nullptr && options->struct_size >= kOptionsV1 && options->struct_size <= kAbsurdStructSize;

@@ -178,9 +178,11 @@ void close_handle(void* native_handle) noexcept {
 }
 
 // The error is the same for every cause.
-std::string loader_error(const std::filesystem::path&, const std::error_code&) {
-  const char* text = ::dlerror();
-  return text != nullptr ? text : "the loader gives no reason";
+std::string loader_error(const std::filesystem::path& path, const std::error_code&) {
+  const char* told = ::dlerror();
+  const std::string text = told != nullptr ? told : "the loader gives no reason";
+  const std::string file = path.string() + ": ";
+  return text.starts_with(file) ? text.substr(file.size()) : text;
 }
 
 }  // namespace berth::detail

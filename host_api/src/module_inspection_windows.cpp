@@ -197,8 +197,8 @@ void prompt_unmapping(const ModuleIdentity&) noexcept {}  // it goes with its la
 
 void close_handle(void* native_handle) noexcept { ::FreeLibrary(static_cast<HMODULE>(native_handle)); }
 
-std::string loader_error(const std::filesystem::path& path, const std::error_code& error) {
-  std::string text = path.string() + ": " + error.message() + " (Windows error " + std::to_string(error.value()) + ")";
+std::string loader_error(const std::filesystem::path&, const std::error_code& error) {
+  std::string text = error.message() + " (Windows error " + std::to_string(error.value()) + ")";
   if (error.value() == ERROR_MOD_NOT_FOUND) text += ", a library that it needs is missing";
   if (error.value() == ERROR_PROC_NOT_FOUND) text += ", a library that it needs lacks a function";
   return text;

@@ -27,7 +27,7 @@ bool Module::open(const std::filesystem::path& path, bool global_symbols, std::s
   std::optional<ModuleIdentity> identity = identify_module(library_.native());
   if (!identity) {
     library_.unload();
-    failure = path.string() + ": the program itself, or a module that the loader does not list";
+    failure = "it is the program itself, or a module that the loader does not list";
     return false;
   }
   handle_ = library_.native();

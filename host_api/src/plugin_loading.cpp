@@ -172,6 +172,9 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
                                          const LoadOptions& options) {
   std::shared_ptr<PluginState> plugin = new_state(std::move(zombies), path, options);
   if (path.empty()) fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "the path is empty");
+  if (path.native().find('\0') != std::filesystem::path::string_type::npos) {
+    fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "the path contains a NUL character");
+  }
   std::error_code error;
   const std::optional<FileIdentity> file = identify_file(path, error);
   if (!file) {
@@ -214,7 +217,9 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
       new_state(std::move(zombies), identity ? std::filesystem::path(identity->name) : "", options);
   if (!identity) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT,
-         "the handle is NULL, the program itself, or a module that the loader does not list (dlmopen)");
+         native_handle == nullptr
+             ? "the handle is NULL"
+             : "the handle is of the program itself, or of a module that the loader does not list (dlmopen)");
   }
   if (options.private_copy) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "private_copy is set, but the module that is adopted is open already");

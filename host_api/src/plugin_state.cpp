@@ -73,6 +73,7 @@ std::string display_name(const PluginState& plugin) {
   const std::string path = plugin.path.string();
   const std::uint64_t instance = plugin.is_copy ? berth_instance_id(plugin.instance) : 0;
   if (instance != 0) return plugin.name + " (instance " + std::to_string(instance) + ", a copy of " + path + ")";
+  if (plugin.name.empty()) return path.empty() ? "(unnamed)" : path;
   return path.empty() || path == plugin.name ? plugin.name : plugin.name + " (" + path + ")";
 }
 

@@ -74,7 +74,8 @@ class ZombieList {
   bool ended_ = false;
 };
 
-// "name (path)", or the name alone where it says the same; "name (instance 3, a copy of path)".
+// "name (path)", or the name alone where it says the same; "name (instance 3, a copy of path)"; the path alone, or
+// "(unnamed)", where there is no name.
 std::string display_name(const PluginState& plugin);
 
 // What a call on a plugin answers whose door is closed.

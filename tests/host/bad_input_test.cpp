@@ -93,6 +93,28 @@ TEST_CASE("a folder, an empty path and the program itself are no plugins") {
   CHECK(same(ledger(), before));
 }
 
+TEST_CASE("the text of an error is one line that has the path once") {
+  using namespace std::string_literals;
+  const std::string undefined = fixture("undefined_symbol").string();
+  const std::pair<std::string, std::string> texts[] = {
+      {"", "(unnamed): the path is empty"},
+      {"./", "./: it is no plain file"},
+      {"/no/such\n\x1b[31m.so", "such??[31m (/no/such??[31m.so): No such file or directory"},
+      {"/no\0/where.so"s, "where (/no?/where.so): the path contains a NUL character"},
+      {undefined, "undefined_symbol (" + undefined + "): undefined symbol: berth_fixture_defined_nowhere"},
+  };
+  berth::Host host;
+  for (const auto& [path, text] : texts) {
+    berth::Error error;
+    CHECK_FALSE(host.load(path, {}, error));
+    CHECK(error.text() == text);
+    CHECK(error.what() == text);
+  }
+  berth::Error error;
+  CHECK_FALSE(host.adopt(nullptr, {}, nullptr, error));
+  CHECK(error.text() == "(unnamed): the handle is NULL");
+}
+
 TEST_CASE("absurd options are refused before the module is opened") {
   berth::Host host;
   const berth_process_statistics before = ledger();

@@ -92,6 +92,24 @@ TEST_CASE("create without a place for its result is refused", "[options]") {
   LogRecorder log;
   CHECK(berth_instance_create(nullptr, nullptr) == BERTH_ERR_INVALID_ARGUMENT);
   CHECK(same(process_statistics(), before));
+  const std::vector<std::string> lines = log.take();
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("the place for the instance is NULL") != std::string::npos);
+}
+
+TEST_CASE("a guard rate needs GUARDED, and has a largest value", "[options]") {
+  static_assert(BERTH_INSTANCE_GUARD_RATE(65536) == BERTH_INSTANCE_GUARD_RATE(65535));
+  static_assert(BERTH_INSTANCE_GUARD_RATE(-1) == BERTH_INSTANCE_GUARD_RATE(65535));
+  static_assert(BERTH_INSTANCE_GUARD_RATE(1ull << 32) == BERTH_INSTANCE_GUARD_RATE(65535));
+  LogRecorder log;
+  berth_instance_options with = options("rated");
+  with.hardening = BERTH_HARDENING_CHECKED;
+  with.flags = BERTH_INSTANCE_GUARD_RATE(4);
+  berth_instance* instance = nullptr;
+  CHECK(berth_instance_create(&with, &instance) == BERTH_ERR_UNSUPPORTED);
+  const std::vector<std::string> lines = log.take();
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].find("(a guard rate, 4, without BERTH_HARDENING_GUARDED)") != std::string::npos);
 }
 
 TEST_CASE("struct_size of the options: older, newer and nonsense", "[options][struct_size]") {

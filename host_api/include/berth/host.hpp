@@ -16,6 +16,7 @@
 // takes an Error&. From inside the same plugin's attach or detach they answer BERTH_ERR_BUSY.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <exception>
@@ -34,12 +35,14 @@
 namespace berth {
 
 // What went wrong: the status, the plugin it concerns and one line of text that names the cause; of an unload that was
-// refused also the cause as a value.
+// refused also the cause as a value. A control character of a path or a name is a question mark in the text.
 class Error : public std::exception {
  public:
   Error() = default;
   Error(berth_status status, std::string plugin, std::string text, Cause why = Cause::None)
-      : status_(status), why_(why), plugin_(std::move(plugin)), text_(std::move(text)) {}
+      : status_(status), why_(why), plugin_(std::move(plugin)), text_(std::move(text)) {
+    std::replace_if(text_.begin(), text_.end(), is_control, '?');
+  }
 
   berth_status status() const noexcept { return status_; }
   Cause why() const noexcept { return why_; }
@@ -49,6 +52,8 @@ class Error : public std::exception {
   explicit operator bool() const noexcept { return status_ != BERTH_OK; }
 
  private:
+  static bool is_control(char byte) noexcept { return (byte >= 0 && byte < ' ') || byte == 0x7f; }
+
   berth_status status_ = BERTH_OK;
   Cause why_ = Cause::None;
   std::string plugin_;
@@ -191,6 +196,8 @@ class Plugin {
   berth_instance* instance() const noexcept;
   berth_allocator* allocator() const noexcept;
   const std::filesystem::path& path() const noexcept;
+  // That of the options, whole (the instance has the first 63 bytes of it); else that of berth_plugin, of which 63
+  // bytes are read; else the file's stem.
   const std::string& name() const noexcept;
 
  private:

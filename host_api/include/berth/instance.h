@@ -82,9 +82,9 @@ enum {
   BERTH_INSTANCE_NORESERVE = 1u << 0
 };
 
-/* For berth_instance_options.flags, with GUARDED only: one allocation in so many is guarded; 1: each; at most 65,535;
- * default: 256. */
-#define BERTH_INSTANCE_GUARD_RATE(rate) ((uint32_t)(rate) << 16)
+/* For berth_instance_options.flags, with GUARDED only (else UNSUPPORTED): one allocation in so many is guarded; 1:
+ * each; 0: the default, 256; more than 65,535 is 65,535. */
+#define BERTH_INSTANCE_GUARD_RATE(rate) ((uint32_t)((uint64_t)(rate) > 0xffffu ? 0xffffu : (uint32_t)(rate)) << 16)
 
 /* What a plugin did wrong. */
 typedef enum {
