@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) the Berth authors
 #
-# What is installed: the headers, the archives, the package files of CMake and of pkg-config.
+# What is installed: the headers, the archives, the licence, the package files of CMake and of pkg-config.
 include(CMakePackageConfigHelpers)
 
 set(installed berth_executable berth_module berth_berth berth_plugin berth_plugin_new)
@@ -9,6 +9,7 @@ if(BERTH_BUILD_HOST)
   list(APPEND installed berth_host)
 endif()
 install(TARGETS ${installed} EXPORT berth FILE_SET HEADERS)
+install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/berth)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/berth)
 install(EXPORT berth NAMESPACE berth:: FILE berthTargets.cmake DESTINATION ${package_folder})

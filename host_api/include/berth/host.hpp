@@ -235,6 +235,7 @@ class Host {
   Plugin load(const std::filesystem::path& path, const LoadOptions& options, Error& error) noexcept;
 
   // Takes over a module that the caller's own loader has opened (dlopen's or LoadLibrary's handle) and will not close.
+  // What is no open module's handle is undefined, as in dlsym: the system's loader reads what it points to.
   // Its static constructors have run already: to have them allocate from an instance of the plugin's own, open the
   // module with berth_set_current_instance(instance) around it and give that instance here. It is destroyed with the
   // plugin. On failure module and instance stay the caller's; an instance of the Host's own that berth_attach has seen
@@ -245,10 +246,10 @@ class Host {
 
   // Detaches, closes, verifies, destroys. BERTH_ERR_BUSY, with argument and plugin untouched, while an import or a
   // lease holds the plugin, a thread executes in it (the caller's own too) or a signal's handler is in it; with a
-  // timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. Enter through an
-  // import or a lease: a thread that enters through a raw symbol during an unload may enter too late to be seen. A
-  // thread that runs, or whose stack holds what may be left of an old call, is asked by a signal: calls that the system
-  // never restarts (poll, nanosleep; signal(7)) end with EINTR in it.
+  // timeout it waits so long for them first, then BERTH_ERR_TIMEOUT. Enter through an import or a lease: a thread that
+  // enters through a raw symbol during an unload may enter too late to be seen. A thread that runs, or whose stack
+  // holds what may be left of an old call, is asked by a signal, whether the unload is refused then or not: calls that
+  // the system never restarts (poll, nanosleep, usleep; signal(7)) end with EINTR in it.
   UnloadReport unload(Plugin&& plugin);
   UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout);
   UnloadReport unload(Plugin&& plugin, Error& error) noexcept;

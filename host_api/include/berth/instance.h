@@ -63,7 +63,8 @@ enum {
                                 * link of a free block at its next use */
   BERTH_HARDENING_GUARDED      /* CHECKED, and a share of the blocks between inaccessible pages, which nobody gets for
                                 * a while after they were freed: accesses there fault, and the fault handler tells
-                                * whose they were. Of all instances 16,000 at once, live or freed */
+                                * whose they were. Of all instances 16,000 at once, live or freed. None of an
+                                * alignment beyond 4,096 bytes */
 };
 
 /* Pages of 2 MiB are given back many times faster than small ones, and cost fewer page faults. Where the system grants
@@ -167,7 +168,8 @@ typedef struct {
   uint32_t struct_size;
   uint32_t rate; /* one allocation in so many */
   uint64_t guarded_allocations;
-  uint64_t unguarded_allocations; /* whose turn it was, but without memory or map entries for it */
+  uint64_t unguarded_allocations; /* whose turn it was, but without memory or map entries for it, larger than the
+                                   * span, refused ones too, or of too large an alignment */
 } berth_guard_statistics;
 
 typedef struct {
