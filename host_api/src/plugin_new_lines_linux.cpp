@@ -118,5 +118,9 @@ istream& operator>>(istream& in, string& word) {
   });
 }
 
+// Inline, and yet called where a plugin is compiled without optimisation.
+template istream& getline(istream&, string&);
+template wistream& getline(wistream&, wstring&);
+
 }  // namespace std
 #endif

@@ -15,7 +15,7 @@ using namespace berth::tests;
 namespace {
 
 std::vector<std::string> compiled() {
-  std::vector<std::string> names = {"strings_14", "strings_17", "strings_20"};
+  std::vector<std::string> names = {"strings_14", "strings_17", "strings_20", "strings_unoptimised"};
   if (std::filesystem::exists(fixture("strings_17_other"))) names.emplace_back("strings_17_other");
   return names;
 }
