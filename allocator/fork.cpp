@@ -12,13 +12,13 @@
 #include <bitset>
 #include <cstdint>
 
-#include "allocator/cache_ownership.hpp"
-#include "allocator/departed.hpp"
 #include "allocator/instance.hpp"
-#include "allocator/log.hpp"
+#include "allocator/misuse/departed.hpp"
+#include "allocator/misuse/log.hpp"
 #include "allocator/pressure.hpp"
 #include "allocator/registry.hpp"
-#include "allocator/thread_identity.hpp"
+#include "allocator/threads/cache_ownership.hpp"
+#include "allocator/threads/thread_identity.hpp"
 #include "arenas/ledger.hpp"
 #include "arenas/pal/pal.hpp"
 

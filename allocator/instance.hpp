@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Instance: everything one plugin's allocator consists of, in the books of its own span (law 1). The handle comes
-// first, the first cache lies before it with its bins of small blocks last, and the pagemap follows the struct: so from
-// a handle every part lies at a constant distance, and what each operation touches shares a page.
+// Instance: everything one plugin's allocator consists of, in the books of its own span ("one instance, one span"). The
+// handle comes first, the first cache lies before it with its bins of small blocks last, and the pagemap follows the
+// struct: so from a handle every part lies at a constant distance, and what each operation touches shares a page.
 //
 // A span, by ascending addresses (allocator/layout.hpp decides where exactly):
 //
@@ -19,14 +19,14 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "allocator/block_states.hpp"
-#include "allocator/findings.hpp"
-#include "allocator/free_list.hpp"
-#include "allocator/guarded_blocks.hpp"
-#include "allocator/realtime.hpp"
+#include "allocator/blocks/block_states.hpp"
+#include "allocator/blocks/free_list.hpp"
+#include "allocator/blocks/guarded_blocks.hpp"
+#include "allocator/blocks/slab.hpp"
+#include "allocator/misuse/findings.hpp"
 #include "allocator/settings.hpp"
-#include "allocator/slab.hpp"
-#include "allocator/thread_cache.hpp"
+#include "allocator/threads/realtime.hpp"
+#include "allocator/threads/thread_cache.hpp"
 #include "arenas/arena.hpp"
 
 namespace berth::core {

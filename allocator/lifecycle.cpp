@@ -8,10 +8,10 @@
 #include <new>
 #include <utility>
 
-#include "allocator/departed.hpp"
 #include "allocator/fork.hpp"
 #include "allocator/instance.hpp"
 #include "allocator/layout.hpp"
+#include "allocator/misuse/departed.hpp"
 #include "allocator/module_end.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/statistics.hpp"

@@ -4,8 +4,8 @@
 // Lifecycle: an instance is made of one reservation and ends with one release.
 #pragma once
 
+#include "allocator/misuse/text.hpp"
 #include "allocator/settings.hpp"
-#include "allocator/text.hpp"
 
 namespace berth::core::lifecycle {
 

@@ -2,8 +2,8 @@
 // Copyright (c) the Berth authors
 #include "allocator/module_end.hpp"
 
-#include "allocator/fault_report.hpp"
 #include "allocator/fork.hpp"
+#include "allocator/misuse/fault_report.hpp"
 #include "arenas/ledger.hpp"
 #include "arenas/pal/pal.hpp"
 
@@ -12,8 +12,8 @@ namespace berth::core {
 namespace {
 
 // Instances need no destruction one by one: nothing of them lives outside the ranges that the ledger lists, but lines
-// of tables that leave with the module (law 1). Threads that have used them hold nothing but thread-locals of the
-// module, which are the loader's to free.
+// of tables that leave with the module ("one instance, one span"). Threads that have used them hold nothing but
+// thread-locals of the module, which are the loader's to free.
 void end() noexcept {
   // Busy: a handler that was installed since calls ours, and keeps a pointer that nobody can take from it.
   fault_report::remove();

@@ -6,12 +6,12 @@
 #include <cerrno>
 #include <cstring>
 
-#include "allocator/hand_out.hpp"
-#include "allocator/inspect.hpp"
-#include "allocator/large_blocks.hpp"
+#include "allocator/blocks/hand_out.hpp"
+#include "allocator/blocks/large_blocks.hpp"
+#include "allocator/blocks/watched.hpp"
+#include "allocator/misuse/inspect.hpp"
 #include "allocator/pressure.hpp"
-#include "allocator/remote_frees.hpp"
-#include "allocator/watched.hpp"
+#include "allocator/threads/remote_frees.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 
 namespace berth::core {

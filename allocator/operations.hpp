@@ -8,14 +8,14 @@
 // allocate, fast: size -> class (one load), thread key (one load), cache (one compare), head of the bin, its link.
 // deallocate, fast: address -> pagemap entry; one XOR with the thread's key tells "my slab" and gives the bin.
 // Neither takes a lock, executes a locked instruction or calls anything. Above FAST each looks at the state of the
-// block (allocator/block_states.hpp) and at the seal of its link besides.
+// block (allocator/blocks/block_states.hpp) and at the seal of its link besides.
 #pragma once
 
-#include "allocator/cache_ownership.hpp"
+#include "allocator/blocks/small_blocks.hpp"
 #include "allocator/instance.hpp"
-#include "allocator/misuse.hpp"
-#include "allocator/small_blocks.hpp"
-#include "allocator/tsan.hpp"
+#include "allocator/misuse/misuse.hpp"
+#include "allocator/threads/cache_ownership.hpp"
+#include "allocator/threads/tsan.hpp"
 #include "arenas/asan.hpp"
 
 namespace berth::core {

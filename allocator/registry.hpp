@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Registry: the process-wide list of instances, one line each; the only thing of an instance outside its span (law 1).
-// It answers whose an address is and what an instance is called without reading any span, so that a stale handle or a
-// pointer into a released span is named, never followed (law 2).
+// Registry: the process-wide list of instances, one line each; the only thing of an instance outside its span ("one
+// instance, one span"). It answers whose an address is and what an instance is called without reading any span, so that
+// a stale handle or a pointer into a released span is named, never followed ("the range is the truth").
 //
 // The state of a line is one word:
 //     63..24     | 23..20 | 19..0

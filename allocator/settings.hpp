@@ -15,7 +15,8 @@ namespace berth::core {
 // A number for an instance that stays unequal to all others in a process: the opaque pointer of the C ABI.
 enum class InstanceHandle : std::uint64_t { None = 0 };
 
-// Watched is what an instance gets that is created under memcheck (allocator/watched.hpp); a host cannot ask for it.
+// Watched is what an instance gets that is created under memcheck (allocator/blocks/watched.hpp); a host cannot ask for
+// it.
 enum class Hardening : std::uint8_t { Fast, Checked, Guarded, Watched };
 
 enum class MisuseKind : std::uint8_t {

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Arena: hands out runs of pages of one span and takes them back, within a quota, with exact books (law 7).
+// Arena: hands out runs of pages of one span and takes them back, within a quota, with exact books ("commit is
+// accounted").
 //
 // Committed is what is handed out, what is free but kept ready (dirty), and the books' own pages. Pages never used and
-// pages given back (clean) are not. The policy for empty memory (law 8): free pages stay ready until they exceed an
-// eighth of what is committed and 4 MiB; then the largest free blocks go back to the system until half of that is left.
-// Where what went back is asked for again, the 4 MiB grow by as much, to 32 MiB at the most: so a large block that
-// comes and goes costs system calls once. purge() gives all of them back now, and forgets that. Huge pages
-// (arena_huge_pages.cpp) are committed, and go back, as a whole.
+// pages given back (clean) are not. The policy for empty memory ("empty memory goes back"): free pages stay ready until
+// they exceed an eighth of what is committed and 4 MiB; then the largest free blocks go back to the system until half
+// of that is left. Where what went back is asked for again, the 4 MiB grow by as much, to 32 MiB at the most: so a
+// large block that comes and goes costs system calls once. purge() gives all of them back now, and forgets that. Huge
+// pages (arena_huge_pages.cpp) are committed, and go back, as a whole.
 #pragma once
 
 #include <array>

@@ -6,10 +6,10 @@
 // An instance begins with small pages, so that one that does little stays small: 8 MiB of them, however the system is
 // set. What lies below that, down to the floor of the span, is the huge pages' part: asked for once, so that it stays
 // one entry of the map table and the window can move into it. There the system may make 2 MiB resident at the first
-// touch of any byte, so the books do the same (law 7): clean pages are whole huge ones, and with the first page of one
-// the others are committed too. What a run leaves over must be filled, because it costs memory: runs of new pages are
-// packed against each other, where the buddy system would leave a third of each power of two to smaller ones; and
-// slabs, which have an alignment, into huge pages of their own.
+// touch of any byte, so the books do the same ("commit is accounted"): clean pages are whole huge ones, and with the
+// first page of one the others are committed too. What a run leaves over must be filled, because it costs memory: runs
+// of new pages are packed against each other, where the buddy system would leave a third of each power of two to
+// smaller ones; and slabs, which have an alignment, into huge pages of their own.
 //
 //     floor                                  lowest                huge_top_           top
 //       | never used                           | packing_ | runs ...  | small pages       | books

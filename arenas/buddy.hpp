@@ -6,7 +6,7 @@
 // the textbook. What is handed out is trimmed to its pages, and the tail stays free (power-of-two blocks cost 30 % on a
 // plugin's mix, page runs 4 %). And free memory has two states that do not mix, clean (no memory behind it) and dirty
 // (kept ready), because the books count the one and not the other.
-// The links lie in the pagemap, never in free memory (law 3). Split, merge and trim are O(log n).
+// The links lie in the pagemap, never in free memory ("metadata is out of line"). Split, merge and trim are O(log n).
 #pragma once
 
 #include <array>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The ledger: every reservation that Berth makes in this process passes through it (law 6). With no instance alive it
-// reads zero, and /proc agrees. A range that the system would not take back (law 1) stays listed as deferred, without
-// memory, and is tried again by each later reserve and release.
+// The ledger: every reservation that Berth makes in this process passes through it. With no instance alive it
+// reads zero, and /proc agrees. A range that the system would not take back ("one instance, one span") stays listed as
+// deferred, without memory, and is tried again by each later reserve and release.
 #pragma once
 
 #include <cstddef>

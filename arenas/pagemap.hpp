@@ -13,7 +13,7 @@
 // Bits of PageEntry::word:
 //     63 | 62..60 | 59    | 58..0
 //      1 | kind   | moved | order of a free block, pages of a run   the arena's (below)
-//      0 | not zero                                              the allocator's (allocator/slab.hpp)
+//      0 | not zero                                              the allocator's (allocator/blocks/slab.hpp)
 //      0 | zero                                                  not the head of anything
 // An entry that is not the head of something is zero. This makes split, merge and trim O(log n): no body is written.
 #pragma once
@@ -55,9 +55,9 @@ enum class PageKind : std::uint8_t {
   Dirty = 2,    // free, its memory kept ready
   Run = 3,      // handed out
   Fixed = 4,    // never handed out
-  Stock = 5,    // free, in the stock of a real-time thread (allocator/realtime.hpp)
+  Stock = 5,    // free, in the stock of a real-time thread (allocator/threads/realtime.hpp)
   Parting = 6,  // a run that was handed back, on its way to who may free it
-  Guarded = 7   // handed out, and explained by the allocator (allocator/guarded_blocks.hpp)
+  Guarded = 7   // handed out, and explained by the allocator (allocator/blocks/guarded_blocks.hpp)
 };
 
 namespace page_word {

@@ -5,7 +5,7 @@
 // end: so a span is three entries of the system's map table at most, of which neighbours share one. It works under
 // RLIMIT_DATA, strict overcommit and mlockall(MCL_FUTURE), because nothing outside the window is charged or populated;
 // and under the last not what the window runs ahead, either.
-// Law 1: destroying the span is one release of everything.
+// One instance, one span: destroying the span is one release of everything.
 #pragma once
 
 #include <cstddef>

@@ -2,7 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // A lock of four bytes that has no end: it may lie in memory that is simply released. Which may be taken under which is
-// lock_order.hpp's to say (law 5).
+// lock_order.hpp's to say.
 #pragma once
 
 #include <atomic>

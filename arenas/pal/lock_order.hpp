@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The order of locks (law 5): who holds one takes only those of a later rank. All locks of the library are listed here,
+// The order of locks: who holds one takes only those of a later rank. All locks of the library are listed here,
 // so that the order can be read in one place. Debug builds keep to it: a lock taken out of order ends the process, and
 // says which two it was, whether another thread was about to do the same or not. In other builds a lock has no rank.
 #pragma once

@@ -139,7 +139,7 @@ bool at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept;
 
 // Calls `end` when the module that this library is linked into is unloaded, after everything else in the module: its
 // static destructors, and its destructor functions of any priority. Not at process exit, when threads may still run
-// (law 9), and so never in an executable.
+// ("process exit is not an unload"), and so never in an executable.
 void at_unload(void (*end)()) noexcept;
 
 [[noreturn]] void abort_process() noexcept;

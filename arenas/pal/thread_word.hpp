@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Thread words: what the library keeps for each thread, a number of 64 bits under a name. No destructor (law 4).
+// Thread words: what the library keeps for each thread, a number of 64 bits under a name. No destructor ("nothing
+// process-wide outlives its use").
 //
 //   extern constinit BERTH_THREAD_WORD(Key, kNone) key;   in a header
 //   constinit BERTH_THREAD_WORD(Key, kNone) key = kNone;  in a source; from then on a variable

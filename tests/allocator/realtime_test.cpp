@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-#include "allocator/realtime.hpp"
+#include "allocator/threads/realtime.hpp"
 
 #include <array>
 #include <future>
 #include <thread>
 
-#include "allocator/cache_ownership.hpp"
 #include "allocator/lifecycle.hpp"
 #include "allocator/operations.hpp"
 #include "allocator/registry.hpp"
+#include "allocator/threads/cache_ownership.hpp"
 #include "support/catch.hpp"
 
 using namespace berth::core;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-#include "allocator/size_classes.hpp"
+#include "allocator/blocks/size_classes.hpp"
 
 #include "support/catch.hpp"
 

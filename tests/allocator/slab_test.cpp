@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-#include "allocator/slab.hpp"
+#include "allocator/blocks/slab.hpp"
 
 #include <vector>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-#include "allocator/text.hpp"
+#include "allocator/misuse/text.hpp"
 
 #include <string>
 

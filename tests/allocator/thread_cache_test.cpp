@@ -2,17 +2,17 @@
 // Copyright (c) the Berth authors
 //
 // Thread caches: whose they are, who inherits them, and that blocks find their way home.
-#include "allocator/thread_cache.hpp"
+#include "allocator/threads/thread_cache.hpp"
 
 #include <thread>
 #include <vector>
 
-#include "allocator/cache_ownership.hpp"
 #include "allocator/operations.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/statistics.hpp"
+#include "allocator/threads/cache_ownership.hpp"
 #include "berth/instance.hpp"
-#include "host_api/src/instance_handle.hpp"
+#include "host_api/src/c_abi/instance_handle.hpp"
 #include "support/barrier.hpp"
 #include "support/catch.hpp"
 

@@ -2,7 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // HoldCount: an unload that waits is not starved by those who come and go.
-#include "host_api/src/hold_count.hpp"
+#include "host_api/src/plugin/hold_count.hpp"
 
 #include <atomic>
 #include <chrono>

@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-#include "allocator/departed.hpp"
+#include "allocator/misuse/departed.hpp"
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/in_child.hpp"

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Law 7 in a process that locks all memory of its future, as real-time hosts do (mlockall): the system then gives
-// memory to whatever is made accessible, and the window of a span runs ahead of what is committed. Each in a child,
-// because the lock is the whole process's; not with sanitizers, whose own memory would be locked with it.
+// "Commit is accounted" in a process that locks all memory of its future, as real-time hosts do (mlockall): the system
+// then gives memory to whatever is made accessible, and the window of a span runs ahead of what is committed. Each in a
+// child, because the lock is the whole process's; not with sanitizers, whose own memory would be locked with it.
 #include <sys/mman.h>
 #include <unistd.h>
 

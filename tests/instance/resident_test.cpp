@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Law 7 against the kernel's own account: what /proc/self/smaps says is resident in a span never exceeds what the
-// statistics say is committed, and what was purged is not resident.
+// "Commit is accounted" against the kernel's own account: what /proc/self/smaps says is resident in a span never
+// exceeds what the statistics say is committed, and what was purged is not resident.
 #include "resident.hpp"
 
 #include <algorithm>

@@ -15,7 +15,8 @@ struct SpanBounds {
   std::uintptr_t end = 0;
 };
 
-// The span is one range (law 1), so a bisection between an address inside and one outside finds its end.
+// The span is one range ("one instance, one span"), so a bisection between an address inside and one outside finds its
+// end.
 inline SpanBounds span_bounds(const berth_allocator* handle) {
   const std::uint64_t id = berth_find_owner_id(handle);
   const auto inside = [id](std::uintptr_t at) { return berth_find_owner_id(reinterpret_cast<const void*>(at)) == id; };

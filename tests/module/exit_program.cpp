@@ -39,7 +39,7 @@ struct Keeper {
   ~Keeper() {
     kept.reset();
     berth_free(memory, block);
-    // What nobody releases is still there: law 9.
+    // What nobody releases is still there: process exit is not an unload.
     if (!berth_owns(memory, memory)) std::abort();
   }
 } keeper;

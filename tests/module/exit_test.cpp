@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Process exit is not an unload (law 9): programs that return from main while threads are inside Berth end with
+// Process exit is not an unload: programs that return from main while threads are inside Berth end with
 // success. BERTH_EXITS sets how often each does (1000 for the whole proof).
 #include <cstdlib>
 #include <string>

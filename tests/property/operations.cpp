@@ -305,7 +305,7 @@ void Round::check_census(Subject& subject) {
   if (one_in(3)) check_resident(subject);
 }
 
-// Law 7, as the kernel has it. A sanitizer's own maps are too many to read them often.
+// "Commit is accounted", as the kernel has it. A sanitizer's own maps are too many to read them often.
 void Round::check_resident(Subject& subject) {
   if (fixtures::kSanitized) return;
   const fixtures::Resident resident = fixtures::resident_in_span(subject.handle);

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/threads/cache_ownership.hpp"
+
+#include <algorithm>
+
+#include "allocator/threads/tsan.hpp"
+
+namespace berth::core {
+
+namespace {
+
+// Slots are made accessible by the eight: one system call, and only those that are used are touched.
+constexpr std::uint32_t kSlotStep = 8;
+
+constexpr std::uint32_t kRetryEvery = 64;
+
+constexpr std::uint64_t kCachePages = kCacheStride / pal::kPageSize;
+
+bool open_slot(Instance& instance, std::uint32_t slot) noexcept {
+  if (slot < instance.open_slots.load(std::memory_order_acquire)) return true;
+  if (slot >= instance.slots) return false;
+  const pal::LockGuard held(instance.slots_lock);
+  const std::uint32_t open = instance.open_slots.load(std::memory_order_relaxed);
+  if (slot < open) return true;
+  const std::uint32_t wanted = std::min((slot / kSlotStep + 1) * kSlotStep, instance.slots);
+  char* low = instance.caches + std::size_t{std::max(open, 1u)} * kCacheStride;
+  char* high = instance.caches + std::size_t{wanted} * kCacheStride;
+  if (!instance.arena.make_accessible(low, high)) return false;
+  instance.open_slots.store(wanted, std::memory_order_release);
+  return true;
+}
+
+// acq_rel: an heir sees what its predecessor left; who reads the owner later sees the heir.
+bool take(ThreadCache& cache, ThreadKey from, ThreadKey to) noexcept {
+  if (!cache.owner.compare_exchange_strong(from, to, std::memory_order_acq_rel, std::memory_order_relaxed))
+    return false;
+  BERTH_TSAN_ACQUIRE(&cache);
+  return true;
+}
+
+bool is_special(ThreadKey owner) noexcept { return owner == kCollector || owner == kEverybody || owner == kAbandoned; }
+
+ThreadCache* claim_cache(Instance& instance) noexcept {
+  const ThreadKey key = thread_identity::obtain_index();
+  if (thread_index(key) == kNoThreadIndex) return nullptr;
+  const std::uint32_t slot = thread_index(key) + Instance::kThreadSlots;
+  // A predecessor with this index is dead, or it would not be this thread's index now.
+  const bool inherit = slot < instance.open_slots.load(std::memory_order_acquire) &&
+                       instance.cache(slot).slot.load(std::memory_order_relaxed) == slot;
+  if (!inherit) {
+    ThreadCache& first = instance.first_cache();
+    const ThreadKey owner = first.owner.load(std::memory_order_acquire);
+    if (has_ended(owner) && take(first, owner, key)) return &first;
+    // The pages that a cache lies in are charged when it is first taken.
+    if (!open_slot(instance, slot) || !instance.arena.charge_books(kCachePages)) return nullptr;
+  }
+  ThreadCache& cache = instance.cache(slot);
+  const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
+  if (is_special(owner) || !take(cache, owner, key)) return nullptr;
+  cache.slot.store(slot, std::memory_order_relaxed);
+  return &cache;
+}
+
+}  // namespace
+
+bool has_ended(ThreadKey owner) noexcept {
+  return owner == kNobody || (!is_special(owner) && !thread_identity::alive(owner));
+}
+
+ThreadCache* obtain_cache(Instance& instance) noexcept {
+  if (ThreadCache* cache = own_cache(instance)) return cache;
+  // Who was refused asks again only once in a while: somebody may have died, a quota may have been raised.
+  if (instance.cache_refused.load(std::memory_order_relaxed) &&
+      instance.shared_uses.fetch_add(1, std::memory_order_relaxed) % kRetryEvery != 0) {
+    return nullptr;
+  }
+  return request_cache(instance);
+}
+
+ThreadCache* request_cache(Instance& instance) noexcept {
+  if (ThreadCache* cache = own_cache(instance)) return cache;
+  ThreadCache* cache = claim_cache(instance);
+  instance.cache_refused.store(cache == nullptr, std::memory_order_relaxed);
+  return cache;
+}
+
+ThreadCache* shared_cache(Instance& instance) noexcept {
+  if (!open_slot(instance, Instance::kSharedSlot)) return nullptr;
+  ThreadCache& cache = instance.cache(Instance::kSharedSlot);
+  if (cache.slot.load(std::memory_order_relaxed) == 0 && !instance.arena.charge_books(kCachePages)) return nullptr;
+  cache.slot.store(Instance::kSharedSlot, std::memory_order_relaxed);
+  // relaxed: only for those who look for dead owners.
+  cache.owner.store(kEverybody, std::memory_order_relaxed);
+  return &cache;
+}
+
+bool shared_cache_in_use(Instance& instance) noexcept {
+  return instance.open_slots.load(std::memory_order_acquire) > Instance::kSharedSlot &&
+         instance.cache(Instance::kSharedSlot).owner.load(std::memory_order_relaxed) == kEverybody;
+}
+
+void collect_dead_caches(Instance& instance, UseCache use) noexcept {
+  const std::uint32_t open = instance.open_slots.load(std::memory_order_acquire);
+  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
+    if (slot == Instance::kSharedSlot) continue;
+    ThreadCache& cache = instance.cache(slot);
+    const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
+    // A slot that was never taken holds nothing.
+    if (owner == thread_key || cache.slot.load(std::memory_order_relaxed) != slot || !has_ended(owner) ||
+        !take(cache, owner, kCollector))
+      continue;
+    use(instance, cache);
+    BERTH_TSAN_RELEASE(&cache);
+    cache.owner.store(kNobody, std::memory_order_release);
+  }
+}
+
+void abandon_caches_of_others(Instance& instance) noexcept {
+  const std::uint32_t open = instance.open_slots.load(std::memory_order_relaxed);
+  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
+    // The shared cache is whole: its lock was taken for the fork. So is one that nobody owned.
+    std::atomic<ThreadKey>& owner = instance.cache(slot).owner;
+    const ThreadKey key = owner.load(std::memory_order_relaxed);
+    if (key != kNobody && key != kEverybody && key != thread_key) owner.store(kAbandoned, std::memory_order_relaxed);
+  }
+}
+
+std::uint32_t owned_caches(Instance& instance) noexcept {
+  const std::uint32_t open = instance.open_slots.load(std::memory_order_acquire);
+  std::uint32_t owned = 0;
+  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
+    const ThreadKey owner = instance.cache(slot).owner.load(std::memory_order_relaxed);
+    if (!is_special(owner) && !has_ended(owner)) ++owned;
+  }
+  return owned;
+}
+
+}  // namespace berth::core

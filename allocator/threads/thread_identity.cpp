@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include "allocator/threads/thread_identity.hpp"
+
+#include <array>
+#include <atomic>
+
+#include "arenas/pal/pal.hpp"
+
+namespace berth::core {
+
+constinit BERTH_THREAD_WORD(ThreadKey, kUnknownThread) thread_key = kUnknownThread;
+
+namespace thread_identity {
+
+namespace {
+
+// How many neighbours a new thread asks for a sign of life: enough that the dead do not pile up, at a cost of about a
+// microsecond a thread.
+constexpr std::uint32_t kProbes = 8;
+
+struct Entry {
+  // Both are written under the guard and read without it by alive(). release/acquire on key: who reads the key reads
+  // the number that belongs to it or a later one, which says "alive" at worst.
+  std::atomic<ThreadKey> key{kNobody};
+  std::atomic<std::int32_t> system_thread{0};
+};
+
+constinit pal::Lock guard{pal::LockRank::Threads};
+constinit std::array<Entry, kMaxThreads> entries{};
+constinit std::uint32_t used_entries = 0;  // under the guard, as all below
+constinit std::uint32_t next_probe = 0;
+constinit std::uint64_t last_serial = 0;
+
+// Frees the indexes of dead threads among the next `count` entries.
+void bury(std::uint32_t count) noexcept {
+  for (; count > 0 && used_entries > 0; --count) {
+    next_probe = next_probe + 1 < used_entries ? next_probe + 1 : 0;
+    Entry& entry = entries[next_probe];
+    if (entry.key.load(std::memory_order_relaxed) == kNobody) continue;
+    if (!pal::thread_alive(entry.system_thread.load(std::memory_order_relaxed))) {
+      entry.key.store(kNobody, std::memory_order_release);
+    }
+  }
+}
+
+// The lowest free index, so that the next thread is the heir of the last one.
+std::uint32_t lowest_free() noexcept {
+  for (std::uint32_t index = 0; index < used_entries; ++index) {
+    if (entries[index].key.load(std::memory_order_relaxed) == kNobody) return index;
+  }
+  if (used_entries < kMaxThreads) return used_entries++;
+  return kNoThreadIndex;
+}
+
+ThreadKey enrol(std::uint32_t probes) noexcept {
+  const std::int32_t system_thread = pal::thread_id();
+  pal::at_thread_exit(resign);
+  const pal::LockGuard held(guard);
+  bury(probes);
+  std::uint32_t index = lowest_free();
+  if (index == kNoThreadIndex) {
+    bury(probes);
+    index = lowest_free();
+  }
+  const ThreadKey key = ((++last_serial << kThreadIndexBits) | index) << kThreadKeyShift;
+  if (index != kNoThreadIndex) {
+    entries[index].system_thread.store(system_thread, std::memory_order_relaxed);
+    entries[index].key.store(key, std::memory_order_release);
+  }
+  thread_key = key;
+  if (thread_key == key) return key;
+  // The system has no room for the word: the thread is one of those that share a cache.
+  if (index != kNoThreadIndex) entries[index].key.store(kNobody, std::memory_order_release);
+  return ThreadKey{kNoThreadIndex} << kThreadKeyShift;
+}
+
+}  // namespace
+
+ThreadKey obtain_index() noexcept {
+  if (thread_key != kUnknownThread && thread_index(thread_key) != kNoThreadIndex) return thread_key;
+  return enrol(kProbes);
+}
+
+void resign() noexcept {
+  const ThreadKey key = thread_key;
+  thread_key = kUnknownThread;
+  const std::uint32_t index = thread_index(key);
+  if (key == kUnknownThread || index == kNoThreadIndex) return;
+  const pal::LockGuard held(guard);
+  // release, with the guard: the heir sees this thread's caches as it left them.
+  entries[index].key.store(kNobody, std::memory_order_release);
+}
+
+bool alive(ThreadKey key) noexcept {
+  const std::uint32_t index = thread_index(key);
+  if (key <= kAbandoned || index >= kMaxThreads) return false;
+  if (entries[index].key.load(std::memory_order_acquire) != key) return false;
+  return pal::thread_alive(entries[index].system_thread.load(std::memory_order_relaxed));
+}
+
+pal::Lock& lock() noexcept { return guard; }
+
+void only_this_thread_is_left() noexcept {
+  const ThreadKey mine = thread_key;
+  const std::int32_t system_thread = pal::thread_id();
+  for (std::uint32_t index = 0; index < used_entries; ++index) {
+    Entry& entry = entries[index];
+    const ThreadKey key = entry.key.load(std::memory_order_relaxed);
+    if (key == kNobody) continue;
+    if (key != mine) entry.key.store(kAbandoned, std::memory_order_relaxed);
+    entry.system_thread.store(system_thread, std::memory_order_relaxed);  // never found dead
+  }
+}
+
+}  // namespace thread_identity
+
+}  // namespace berth::core

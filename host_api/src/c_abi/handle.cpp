@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The functions behind the handle, a set for each hardening level; those of the fast paths contain them
+// (allocator/operations.hpp).
+#include "host_api/src/c_abi/handle.hpp"
+
+#include "allocator/blocks/hand_out.hpp"
+#include "allocator/blocks/watched.hpp"
+#include "allocator/operations.hpp"
+
+namespace berth {
+
+namespace {
+
+using core::Hardening;
+
+template <Hardening kLevel>
+void* allocate(berth_allocator* self, std::size_t size) {
+  core::Instance& instance = instance_of(self);
+  // At FAST an allocation has nothing to report.
+  if constexpr (kLevel == Hardening::Fast) {
+    return core::hand_out<kLevel>(instance, core::allocate<kLevel>(instance, size, nullptr, nullptr), 0, size);
+  }
+  void* block = core::allocate<kLevel>(instance, size, "allocate", __builtin_return_address(0));
+  return core::hand_out<kLevel>(instance, block, 0, size);
+}
+
+template <Hardening kLevel>
+void* allocate_zeroed(berth_allocator* self, std::size_t count, std::size_t size) {
+  return core::allocate_zeroed<kLevel>(instance_of(self), count, size,
+                                       {"allocate_zeroed", __builtin_return_address(0), size});
+}
+
+template <Hardening kLevel>
+void* allocate_aligned(berth_allocator* self, std::size_t alignment, std::size_t size) {
+  core::Instance& instance = instance_of(self);
+  const core::Call call = {"allocate_aligned", __builtin_return_address(0), size};
+  void* block = core::allocate_aligned<kLevel>(instance, alignment, size, call);
+  return core::hand_out<kLevel>(instance, block, alignment, size);
+}
+
+template <Hardening kLevel>
+void* reallocate(berth_allocator* self, void* block, std::size_t alignment, std::size_t size) {
+  return core::reallocate<kLevel>(instance_of(self), block, alignment, size,
+                                  {"reallocate", __builtin_return_address(0), size});
+}
+
+template <Hardening kLevel>
+void deallocate(berth_allocator* self, void* block) {
+  core::deallocate<kLevel>(instance_of(self), block, "deallocate", __builtin_return_address(0));
+}
+
+template <Hardening kLevel>
+void deallocate_sized(berth_allocator* self, void* block, std::size_t alignment, std::size_t size) {
+  if constexpr (kLevel == Hardening::Fast) {
+    core::deallocate<kLevel>(instance_of(self), block, "deallocate_sized", __builtin_return_address(0), size);
+  } else {
+    core::deallocate_sized<kLevel>(instance_of(self), block, alignment, size,
+                                   {"deallocate_sized", __builtin_return_address(0), size});
+  }
+}
+
+template <Hardening kLevel>
+std::size_t usable_size(berth_allocator* self, const void* block) {
+  return core::usable_size<kLevel>(instance_of(self), block, {"usable_size", __builtin_return_address(0)});
+}
+
+bool owns(berth_allocator* self, const void* address) { return instance_of(self).contains(address); }
+
+template <Hardening kLevel>
+constexpr berth_allocator image() {
+  return {sizeof(berth_allocator),  BERTH_ALLOCATOR_ABI,
+          allocate<kLevel>,         allocate_zeroed<kLevel>,
+          allocate_aligned<kLevel>, reallocate<kLevel>,
+          deallocate<kLevel>,       deallocate_sized<kLevel>,
+          usable_size<kLevel>,      owns};
+}
+
+constexpr berth_allocator kFast = image<Hardening::Fast>();
+constexpr berth_allocator kChecked = image<Hardening::Checked>();
+constexpr berth_allocator kGuarded = image<Hardening::Guarded>();
+constexpr berth_allocator kWatched = image<Hardening::Watched>();
+
+}  // namespace
+
+const berth_allocator& handle_image(Hardening level) noexcept {
+  switch (level) {
+    case Hardening::Fast: return kFast;
+    case Hardening::Checked: return kChecked;
+    case Hardening::Guarded: return kGuarded;
+    case Hardening::Watched: return kWatched;
+  }
+  return kFast;
+}
+
+}  // namespace berth

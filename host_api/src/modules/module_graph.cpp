@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The graph of the modules by what each needs, from the platform's list of them.
+#include "host_api/src/modules/module_graph.hpp"
+
+#include <algorithm>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+namespace berth::detail {
+
+namespace {
+
+// All modules by their number in the list.
+class Graph {
+ public:
+  static constexpr std::size_t kNone = SIZE_MAX;
+
+  Graph() : modules_(list_modules()), needs_(modules_.size()) {
+    std::unordered_map<std::string, std::size_t> by_name;  // the first in the list
+    for (std::size_t number = 0; number < size(); ++number) {
+      for (const std::string& name : modules_[number].names) by_name.try_emplace(name, number);
+    }
+    for (std::size_t number = 0; number < size(); ++number) {
+      for (const std::string& name : modules_[number].needs) {
+        if (const auto found = by_name.find(name); found != by_name.end()) needs_[number].push_back(found->second);
+      }
+    }
+  }
+
+  std::size_t size() const { return modules_.size(); }
+  const MappedModule& module(std::size_t number) const { return modules_[number].module; }
+  const std::vector<std::size_t>& needs(std::size_t number) const { return needs_[number]; }
+
+  std::size_t find(const ModuleIdentity& module) const {
+    for (std::size_t number = 0; number < size(); ++number) {
+      const ModuleIdentity& identity = modules_[number].module.identity;
+      if (identity.base == module.base && identity.name == module.name) return number;
+    }
+    return kNone;
+  }
+
+ private:
+  std::vector<ListedModule> modules_;
+  std::vector<std::vector<std::size_t>> needs_;  // by number, as numbers
+};
+
+// The module and what it needs, of those from number `first` on.
+std::vector<std::size_t> reach(const Graph& graph, std::size_t start, std::size_t first) {
+  std::vector<std::size_t> reached = {start};
+  for (std::size_t next = 0; next < reached.size(); ++next) {
+    for (const std::size_t needed : graph.needs(reached[next])) {
+      if (needed >= first && std::ranges::find(reached, needed) == reached.end()) reached.push_back(needed);
+    }
+  }
+  return reached;
+}
+
+}  // namespace
+
+std::vector<MappedModule> brought_in_by(const ModuleIdentity& module) {
+  const Graph graph;
+  const std::size_t start = graph.find(module);
+  if (start == Graph::kNone) return {};
+  const std::vector<std::size_t> reached = reach(graph, start, start);
+  std::vector<MappedModule> modules;
+  modules.reserve(reached.size());
+  for (const std::size_t number : reached) modules.push_back(graph.module(number));
+  return modules;
+}
+
+std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in,
+                                              std::span<const MappedModule> left_behind) {
+  if (brought_in.empty() || brought_in.size() + left_behind.size() < 2) return {};
+  const Graph graph;
+  const std::size_t start = graph.find(brought_in.front().identity);
+  std::vector<bool> ours(graph.size(), false);
+  for (const MappedModule& module : brought_in) {
+    if (const std::size_t number = graph.find(module.identity); number != Graph::kNone) ours[number] = true;
+  }
+  if (start != Graph::kNone && !left_behind.empty()) {
+    const std::vector<std::size_t> reached = reach(graph, start, 0);
+    for (const MappedModule& module : left_behind) {
+      if (const std::size_t number = graph.find(module.identity); std::ranges::find(reached, number) != reached.end()) {
+        ours[number] = true;
+      }
+    }
+  }
+  // What a stranger needs is a stranger's, and so is what that needs.
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (std::size_t number = 0; number < graph.size(); ++number) {
+      if (ours[number]) continue;
+      for (const std::size_t needed : graph.needs(number)) {
+        changed = changed || ours[needed];
+        ours[needed] = false;
+      }
+    }
+  }
+  std::vector<ModuleIdentity> libraries;
+  for (std::size_t number = 0; number < graph.size(); ++number) {
+    if (ours[number] && number != start) libraries.push_back(graph.module(number).identity);
+  }
+  return libraries;
+}
+
+std::optional<Dependent> find_dependent(const ModuleIdentity& module) {
+  const Graph graph;
+  const std::size_t kept = graph.find(module);
+  if (kept == Graph::kNone) return std::nullopt;
+  for (std::size_t number = 0; number < graph.size(); ++number) {
+    if (number == kept || std::ranges::find(graph.needs(number), kept) == graph.needs(number).end()) continue;
+    return Dependent{graph.module(number).identity, true};
+  }
+  std::optional<ModuleIdentity> bound = find_bound(graph.module(kept));
+  if (!bound) return std::nullopt;
+  return Dependent{*std::move(bound), false};
+}
+
+}  // namespace berth::detail

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// module_graph.hpp for glibc's loader, which lists modules in the order of loading.
+#include <algorithm>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "host_api/src/modules/elf_image_linux.hpp"
+#include "host_api/src/modules/module_graph.hpp"
+#include "host_api/src/modules/module_list_linux.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+MappedModule mapped_module(const dl_phdr_info& info) {
+  std::uintptr_t begin = UINTPTR_MAX;
+  std::uintptr_t end = 0;
+  for (const ElfW(Phdr) & segment : std::span(info.dlpi_phdr, info.dlpi_phnum)) {
+    if (segment.p_type != PT_LOAD) continue;
+    begin = std::min<std::uintptr_t>(begin, info.dlpi_addr + segment.p_vaddr);
+    end = std::max<std::uintptr_t>(end, info.dlpi_addr + segment.p_vaddr + segment.p_memsz);
+  }
+  return {{info.dlpi_addr, info.dlpi_name}, begin, end > begin ? end - begin : 0, false};
+}
+
+ListedModule listed_module(const dl_phdr_info& info) {
+  const ElfImage image(info);
+  ListedModule listed{mapped_module(info), {}, {}};
+  const std::string_view path = info.dlpi_name;
+  for (const std::string_view name : {path, path.substr(path.rfind('/') + 1), image.soname()}) {
+    if (!name.empty()) listed.names.emplace_back(name);
+  }
+  image.for_each_needed([&](std::string_view name) { listed.needs.emplace_back(name); });
+  return listed;
+}
+
+}  // namespace
+
+std::vector<ListedModule> list_modules() {
+  std::vector<ListedModule> modules;
+  any_module([&](const dl_phdr_info& info) {
+    modules.push_back(listed_module(info));
+    return false;
+  });
+  return modules;
+}
+
+std::optional<ModuleIdentity> find_bound(const MappedModule& module) {
+  std::optional<ModuleIdentity> bound;
+  any_module([&](const dl_phdr_info& info) {
+    if (matches(info, module.identity) || !ElfImage(info).is_bound_into(module.begin, module.bytes)) return false;
+    bound = ModuleIdentity{info.dlpi_addr, info.dlpi_name};
+    return true;
+  });
+  return bound;
+}
+
+bool is_occupied(std::uintptr_t begin, std::size_t bytes) {
+  return any_module([&](const dl_phdr_info& info) {
+    const MappedModule other = mapped_module(info);
+    return other.begin < begin + bytes && begin < other.begin + other.bytes;
+  });
+}
+
+}  // namespace berth::detail

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// module_graph.hpp for Windows, whose loader lists modules in the order of loading, and finds what a module needs by
+// the name of its file in any case of letters. Nobody can tell who has asked for a symbol's address.
+#include <algorithm>
+#include <cctype>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "host_api/src/modules/module_graph.hpp"
+#include "host_api/src/modules/module_list_windows.hpp"
+#include "host_api/src/modules/pe_image_windows.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+std::string lower_case(std::string name) {
+  std::ranges::transform(name, name.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return name;
+}
+
+ListedModule listed_module(const LoaderEntry& entry) {
+  ListedModule listed{{identity_of(entry), entry.base, entry.bytes, false}, {}, {}};
+  listed.names.push_back(lower_case(std::filesystem::path(entry.file_name).string()));
+  PeImage(entry.base).for_each_needed([&](std::string_view name) {
+    listed.needs.push_back(lower_case(std::string(name)));
+  });
+  return listed;
+}
+
+}  // namespace
+
+std::vector<ListedModule> list_modules() {
+  std::vector<ListedModule> modules;
+  any_module([&](const LoaderEntry& entry) {
+    modules.push_back(listed_module(entry));
+    return false;
+  });
+  return modules;
+}
+
+std::optional<ModuleIdentity> find_bound(const MappedModule&) { return std::nullopt; }
+
+bool is_occupied(std::uintptr_t begin, std::size_t bytes) {
+  return any_module(
+      [&](const LoaderEntry& entry) { return entry.base < begin + bytes && begin < entry.base + entry.bytes; });
+}
+
+}  // namespace berth::detail

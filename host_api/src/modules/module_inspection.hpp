@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What the system's loader knows: which modules are mapped, which of them allocate from an instance, and why one that
+// was closed has not left. The questions are the platform's; this is their only interface.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "berth/allocator.h"
+#include "host_api/src/modules/code_range.hpp"
+#include "host_api/src/modules/file_claim.hpp"
+#include "host_api/src/modules/obstacle.hpp"
+
+namespace berth::detail {
+
+// A mapped module: where it is and what the loader calls it. The pair is unique while it is mapped.
+struct ModuleIdentity {
+  std::uintptr_t base = 0;
+  std::string name;
+};
+
+// Nothing if there is no such file, or the system tells nothing of it: `error` says why.
+std::optional<FileIdentity> identify_file(const std::filesystem::path& path, std::error_code& error) noexcept;
+
+// Why a file cannot be a module, where the system's loader would not say so but fault or wait for ever: it is cut off,
+// or no plain file. Empty: nothing of that kind.
+std::string module_file_defect(const std::filesystem::path& path);
+
+// The module behind the loader's handle. Nothing if it is the program itself, or not among the modules that this
+// interface can see (dlmopen): then nobody could tell when it has left.
+std::optional<ModuleIdentity> identify_module(void* native_handle);
+
+// Whether opening this file would give a module that is mapped already. Asked of the loader itself, whose idea of "the
+// same file" goes by the path it was given as well as by what is on the disk now.
+bool is_loaded(const std::filesystem::path& path) noexcept;
+
+// False for an identity that was never filled.
+bool is_mapped(const ModuleIdentity& module) noexcept;
+
+// Its executable segments; none if it is not mapped.
+std::vector<CodeRange> code_of(const ModuleIdentity& module);
+
+// A mapped module whose operator new (berth::plugin_new) allocates from this instance. A plugin's own dependencies
+// may: they were loaded with it.
+std::optional<ModuleIdentity> find_user(const berth_allocator* instance);
+
+// The address of a symbol, nullptr if there is none. `own`: in the module itself, not in its dependencies.
+void* find_symbol_address(void* native_handle, const char* name) noexcept;
+void* find_own_symbol_address(void* native_handle, const ModuleIdentity& module, const char* name) noexcept;
+
+// How large the object at an address of a module can be: as the module's symbol table or section has it; 0: unknown.
+std::size_t symbol_size(const void* address) noexcept;
+
+// Why a module that was closed is still mapped: its own doing, another module, or a reference that somebody holds.
+Obstacle why_still_mapped(const ModuleIdentity& module);
+
+// The platform's part of that. None where the module itself would leave; and the cause where no other module needs it.
+Obstacle why_it_stays_itself(const ModuleIdentity& module);
+Obstacle why_it_is_referenced(const ModuleIdentity& module);
+
+// Gives the loader an occasion to unmap a module that nothing holds any more: it does not look by itself when the last
+// thread with thread_local objects of the module ends.
+void prompt_unmapping(const ModuleIdentity& module) noexcept;
+
+void close_handle(void* native_handle) noexcept;
+
+// What the loader said about the calling thread's last call, which failed to open this file with this error.
+std::string loader_error(const std::filesystem::path& path, const std::error_code& error);
+
+// The last part of a module's path.
+std::string file_name(std::string_view path);
+
+// A C++ name as in the source, anything else as it is.
+std::string demangle(const char* name);
+
+}  // namespace berth::detail

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The list of zombies, and those whose Host has ended.
+#include "host_api/src/plugin/plugin_state.hpp"
+
+#include <utility>
+
+#include "allocator/misuse/log.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+// The plugins that nobody reaps any more. Never destroyed, because a mapped module's memory must stay; reachable, so
+// that leak checkers see the intent.
+union KeptForEver {
+  constexpr KeptForEver() : list() {}
+  ~KeptForEver() {}
+  ZombieList list;
+};
+constinit KeptForEver kept_for_ever;
+
+void keep_for_ever(std::shared_ptr<PluginState> plugin) noexcept {
+  try {
+    const std::string cause = plugin->obstacle ? plugin->obstacle.text : "an import or a lease still holds it";
+    core::log::write(("berth: " + display_name(*plugin) +
+                      ": its Host has ended, its instance is kept until the process ends: " + cause)
+                         .c_str());
+  } catch (...) {
+    core::log::write("berth: a Host has ended before its plugins, their instances are kept until the process ends");
+  }
+  kept_for_ever.list.add(std::move(plugin));
+}
+
+}  // namespace
+
+void ZombieList::add(std::shared_ptr<PluginState> plugin) noexcept {
+  count_.fetch_add(1, std::memory_order_relaxed);
+  put_back(std::move(plugin));
+}
+
+std::shared_ptr<PluginState> ZombieList::take_all() noexcept {
+  const pal::LockGuard lock(mutex_);
+  return std::move(first_);
+}
+
+void ZombieList::put_back(std::shared_ptr<PluginState> plugin) noexcept {
+  {
+    const pal::LockGuard lock(mutex_);
+    if (!ended_) {
+      plugin->next = std::move(first_);
+      first_ = std::move(plugin);
+      return;
+    }
+  }
+  keep_for_ever(std::move(plugin));
+}
+
+void ZombieList::end() noexcept {
+  {
+    const pal::LockGuard lock(mutex_);
+    ended_ = true;
+  }
+  for (std::shared_ptr<PluginState> plugin = take_all(); plugin != nullptr;) {
+    std::shared_ptr<PluginState> rest = std::move(plugin->next);
+    keep_for_ever(std::move(plugin));
+    plugin = std::move(rest);
+  }
+}
+
+std::string display_name(const PluginState& plugin) {
+  const std::string path = plugin.path.string();
+  const std::uint64_t instance = plugin.is_copy ? berth_instance_id(plugin.instance) : 0;
+  if (instance != 0) return plugin.name + " (instance " + std::to_string(instance) + ", a copy of " + path + ")";
+  if (plugin.name.empty()) return path.empty() ? "(unnamed)" : path;
+  return path.empty() || path == plugin.name ? plugin.name : plugin.name + " (" + path + ")";
+}
+
+Error being_unloaded(const PluginState& plugin) {
+  return Error(BERTH_ERR_BUSY, plugin.name, display_name(plugin) + ": it is being unloaded");
+}
+
+}  // namespace berth::detail

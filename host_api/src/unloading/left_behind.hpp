@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Modules that have outlived the plugin that they came with, because another module needs them. They leave with the
+// last plugin that does, so who is inside one of them is inside that plugin.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "host_api/src/modules/module_graph.hpp"
+
+namespace berth::detail {
+
+// Adds those that have not left. [any thread]
+void leave_behind(std::span<const MappedModule> modules);
+
+// All of them; some may have left since. [any thread]
+std::vector<MappedModule> left_behind();
+
+}  // namespace berth::detail

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The steps of the teardown protocol (docs/design.md, "Life of a plugin"). No lock is held in any of them.
+#include "host_api/src/unloading/teardown.hpp"
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "allocator/misuse/departed.hpp"
+#include "allocator/misuse/log.hpp"
+#include "host_api/src/inside/inside.hpp"
+#include "host_api/src/plugin/plugin_call.hpp"
+#include "host_api/src/unloading/left_behind.hpp"
+#include "host_api/src/unloading/survivors.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Looks again who is inside where the plugin was told of its end: it may have started its last thread then.
+void detach(PluginState& plugin, UnloadReport& report) noexcept {
+  plugin.obstacle = {};
+  if (!std::exchange(plugin.attached, false)) return;
+  if (void* function = plugin.module.own_symbol("berth_detach")) {
+    report.detach_error = call_to_end(reinterpret_cast<void (*)()>(function));
+    plugin.obstacle = find_inside(plugin);
+  }
+}
+
+// Whether code that may use the instance is still mapped; if so, plugin.obstacle names the reason.
+bool still_mapped(PluginState& plugin) noexcept {
+  try {
+    if (is_mapped(plugin.module.identity())) {
+      plugin.obstacle = why_still_mapped(plugin.module.identity());
+      return true;
+    }
+    if (const std::optional<ModuleIdentity> user = find_user(plugin.allocator)) {
+      plugin.obstacle = why_still_mapped(*user);
+      plugin.obstacle.text = user->name + ", which allocates from the same instance: " + plugin.obstacle.text;
+      return true;
+    }
+    return false;
+  } catch (...) {
+    plugin.obstacle = unknown_obstacle();
+    return true;
+  }
+}
+
+// A dependency that allocates from the instance may wait for the same prompt as the plugin.
+void prompt_users(const berth_allocator* allocator) noexcept {
+  try {
+    if (const std::optional<ModuleIdentity> user = find_user(allocator)) prompt_unmapping(*user);
+  } catch (...) {  // out of memory: the next reap asks again
+  }
+}
+
+// So that a late call into it is answered with a name.
+void remember(const PluginState& plugin, const MappedModule& module) {
+  std::string name = plugin.name;
+  if (&module != &plugin.modules.front()) name += ": " + file_name(module.identity.name);
+  core::departed::remember_code(module.begin, module.bytes, name.c_str());
+  // Who loads a module there looks for what is remembered once it is mapped, so one of the two sees the other.
+  if (is_occupied(module.begin, module.bytes)) core::departed::forget_code(module.begin, module.bytes);
+}
+
+// Looks which of the plugin's modules have left, and tells of its libraries.
+void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
+  report.dependencies.clear();
+  try {
+    for (MappedModule& module : plugin.modules) {
+      if (!module.left && !is_mapped(module.identity)) {
+        module.left = true;
+        remember(plugin, module);
+      }
+      if (&module == &plugin.modules.front()) continue;
+      const Obstacle obstacle = module.left ? Obstacle() : why_still_mapped(module.identity);
+      report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
+    }
+    leave_behind(plugin.modules);
+  } catch (...) {  // out of memory costs names only
+  }
+}
+
+// The module was closed. True: it has left, and the instance is destroyed.
+bool finish(PluginState& plugin, UnloadReport& report) noexcept {
+  const bool stays = still_mapped(plugin);
+  account_for_modules(plugin, report);
+  if (stays) return false;
+  plugin.obstacle = {};
+  plugin.owner.withdraw();
+  report.survivors = largest_survivors(plugin.instance);
+  berth_instance_report freed{};
+  freed.struct_size = sizeof(freed);
+  report.status = berth_instance_destroy(plugin.instance, &freed);
+  plugin.copy.remove();
+  plugin.claim.release();
+  report.outcome = UnloadReport::Outcome::Destroyed;
+  report.live_blocks = freed.live_blocks;
+  report.live_bytes = freed.live_bytes;
+  report.returned_bytes = freed.returned_bytes;
+  return true;
+}
+
+void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
+  report.outcome = UnloadReport::Outcome::Zombie;
+  report.status = BERTH_ERR_STILL_MAPPED;
+  berth_instance_statistics statistics{};
+  statistics.struct_size = sizeof(statistics);
+  if (berth_instance_stats(plugin.instance, &statistics) == BERTH_OK) {
+    report.live_blocks = statistics.live_blocks;
+    report.live_bytes = statistics.live_bytes;
+  }
+  report.why = plugin.obstacle.why;
+  try {
+    report.cause = plugin.obstacle.text;
+  } catch (...) {
+    report.cause = unknown_obstacle().text;
+  }
+}
+
+void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
+  try {
+    report.plugin = plugin.name;
+  } catch (...) {
+    report.plugin.clear();
+  }
+}
+
+}  // namespace
+
+void stop(const PluginState& plugin) noexcept {
+  if (!plugin.attached) return;
+  void* function = plugin.module.own_symbol("berth_stop");
+  // Who unloads from a callback is refused: berth_stop could wait for what this thread was about to do.
+  if (function == nullptr || is_caller_inside(plugin.code)) return;
+  const std::string error = call_to_end(reinterpret_cast<void (*)()>(function));
+  if (error.empty()) return;
+  try {
+    core::log::write(("berth: " + display_name(plugin) + ": berth_stop " + error).c_str());
+  } catch (...) {
+    core::log::write("berth: a plugin's berth_stop has thrown");
+  }
+}
+
+Obstacle find_inside(const PluginState& plugin) noexcept {
+  try {
+    std::vector<CodeRange> code = plugin.code;
+    for (const ModuleIdentity& library : private_libraries(plugin.modules, left_behind())) {  // they leave with it
+      for (const CodeRange& range : code_of(library)) code.push_back(range);
+    }
+    return find_inside(code, plugin.check_threads);
+  } catch (...) {
+    return unknown_obstacle();
+  }
+}
+
+UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
+  const Clock::time_point start = Clock::now();
+  UnloadReport report;
+  name_report(*plugin, report);
+  detach(*plugin, report);
+  if (!plugin->obstacle) plugin->module.close();
+  if (plugin->obstacle || !finish(*plugin, report)) {
+    report_zombie(*plugin, report);
+    ZombieList& zombies = *plugin->zombies;
+    zombies.add(std::move(plugin));
+  }
+  report.time_taken = Clock::now() - start;
+  return report;
+}
+
+bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
+  const Clock::time_point start = Clock::now();
+  name_report(plugin, report);
+  if (plugin.module.is_open()) {  // somebody held it or was inside when it was to be closed
+    if (!plugin.holds.closed() && !plugin.holds.close()) return false;
+    stop(plugin);
+    plugin.obstacle = find_inside(plugin);
+    if (plugin.obstacle) return false;
+    detach(plugin, report);
+    if (plugin.obstacle) return false;
+    plugin.module.close();
+  } else {
+    prompt_unmapping(plugin.module.identity());
+    prompt_users(plugin.allocator);
+  }
+  const bool gone = finish(plugin, report);
+  report.time_taken = Clock::now() - start;
+  return gone;
+}
+
+void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
+  if (plugin->module.is_open()) plugin->obstacle = find_inside(*plugin);  // it may have started a thread
+  if (!plugin->obstacle) {
+    plugin->module.close();
+    UnloadReport report;
+    if (finish(*plugin, report)) return;
+  }
+  try {
+    error = Error(error.status(), error.plugin(),
+                  error.text() + "; its instance is kept, since the module is still mapped: " + plugin->obstacle.text,
+                  plugin->obstacle.why);
+  } catch (...) {  // out of memory: the error as it was
+  }
+  ZombieList& zombies = *plugin->zombies;
+  zombies.add(std::move(plugin));
+}
+
+}  // namespace berth::detail

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The teardown protocol: detach, close, verify that the module has left, destroy the instance. An instance is never
+// destroyed while a module that may use it is mapped.
+#pragma once
+
+#include <memory>
+
+#include "berth/host.hpp"
+#include "host_api/src/modules/obstacle.hpp"
+#include "host_api/src/plugin/plugin_state.hpp"
+
+namespace berth::detail {
+
+// Has the plugin end its own threads, by berth_stop where it exports that.
+void stop(const PluginState& plugin) noexcept;
+
+// Who is inside the module, so that it must not be closed.
+Obstacle find_inside(const PluginState& plugin) noexcept;
+
+// Unloads a plugin whose door (HoldCount) the caller has closed, and in which nobody is. Cannot fail: what is still
+// mapped becomes a zombie.
+UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;
+
+// Tries again on one that ZombieList::take_all() gave. True: it is gone, `report` tells how.
+bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept;
+
+// Undoes a load that failed with `error` after the module was opened, and adds to its text if something stays.
+void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept;
+
+}  // namespace berth::detail

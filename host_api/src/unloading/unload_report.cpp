@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The unload report as a plain struct.
+#include "berth/unload_report.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+
+#include "host_api/src/c_abi/instance_c_structs.hpp"
+
+namespace berth {
+
+namespace {
+
+constexpr std::size_t kReportV1 = 816;
+static_assert(sizeof(void*) != 8 || sizeof(berth_unload_report) >= kReportV1);
+
+// One after the other, as much as there is room for.
+template <std::size_t Size, typename... Texts>
+void copy_text(char (&out)[Size], const Texts&... texts) noexcept {
+  std::size_t used = 0;
+  for (const std::string_view text : {std::string_view(texts)...}) {
+    const std::size_t count = std::min(text.size(), Size - 1 - used);
+    std::memcpy(out + used, text.data(), count);
+    used += count;
+  }
+  out[used] = '\0';
+}
+
+}  // namespace
+
+const char* cause_name(Cause cause) noexcept {
+  switch (cause) {
+    case Cause::None: return "none";
+    case Cause::Held: return "held";
+    case Cause::ThreadInside: return "thread-inside";
+    case Cause::SignalHandler: return "signal-handler";
+    case Cause::UniqueSymbols: return "unique-symbols";
+    case Cause::NoDelete: return "no-delete";
+    case Cause::ThreadLocal: return "thread-local";
+    case Cause::NeededBy: return "needed-by";
+    case Cause::OtherReference: return "other-reference";
+    case Cause::Unknown: break;
+  }
+  return "unknown";
+}
+
+berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
+  if (const berth_status invalid = check_out_struct(out, kReportV1)) return invalid;
+  berth_unload_report ours{};
+  ours.outcome = static_cast<std::uint32_t>(outcome);
+  ours.status = status;
+  ours.cause = static_cast<std::uint32_t>(why);
+  ours.nanoseconds = static_cast<std::uint64_t>(time_taken.count());
+  ours.live_blocks = live_blocks;
+  ours.live_bytes = live_bytes;
+  ours.returned_bytes = returned_bytes;
+  const std::size_t groups = std::min<std::size_t>(survivors.size(), BERTH_SURVIVOR_GROUPS);
+  std::copy_n(survivors.begin(), groups, ours.survivors);
+  copy_text(ours.plugin, plugin);
+  copy_text(ours.cause_text, cause);
+  copy_text(ours.detach_error, detach_error);
+  ours.dependencies = dependencies.size();
+  for (const DependencyReport& dependency : dependencies) {
+    if (dependency.why == Cause::None) continue;
+    if (ours.dependencies_mapped++ == 0)
+      copy_text(ours.dependency_text, dependency.path.string(), ": ", dependency.cause);
+  }
+  write_struct(out, ours);
+  return BERTH_OK;
+}
+
+}  // namespace berth
