@@ -3,7 +3,9 @@
 #include "allocator/operations.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "allocator/blocks/hand_out.hpp"
@@ -82,20 +84,27 @@ void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment
     if (block != nullptr) deallocate<kLevel>(instance, block, call.operation, call.caller);
     block = nullptr;
   }
-  return block != nullptr ? block : fail(instance, ENOMEM);
+  if (block == nullptr) return fail(instance, ENOMEM);
+  if (kLevel != Hardening::Fast && size_class == kNoClass) large_blocks::set_asked(instance, block, size);
+  return block;
 }
 
 constexpr std::size_t kMaxAlignment = std::size_t{1} << 30;
 
-bool valid_alignment(std::size_t alignment) noexcept {
-  return alignment != 0 && (alignment & (alignment - 1)) == 0 && alignment <= kMaxAlignment;
+// 0, or why no block of this alignment can be had: one that is no power of two is no alignment, one beyond the bound is
+// more than there is.
+int refusal(std::size_t alignment) noexcept {
+  if (!std::has_single_bit(alignment)) return EINVAL;
+  return alignment > kMaxAlignment ? ENOMEM : 0;
 }
 
 // A live block as its pagemap entry tells, and above FAST its state; size_class kNoClass and bytes 0 if it is none.
+// `exact`: the sizes that a sized free may name, where the size that was asked for is known.
 struct Block {
   unsigned size_class = kNoClass;
   std::size_t bytes = 0;
   GuardedBlock guarded = {};
+  KnownSizes exact = {};
 };
 
 template <Hardening kLevel>
@@ -106,11 +115,15 @@ Block block_at(Instance& instance, const void* block) noexcept {
   if (!slab_word::is_slab(word)) {
     if constexpr (kLevel == Hardening::Guarded) {
       const GuardedBlock guarded = guarded_blocks::at(instance, block);
-      if (guarded.live) return {guarded.size_class, guarded.bytes, guarded};
+      if (guarded.live) {
+        return {guarded.size_class, guarded.bytes, guarded, guarded_blocks::sizes(instance, guarded)};
+      }
     }
     const bool starts_here = reinterpret_cast<std::uintptr_t>(block) % pal::kPageSize == 0;
     if (!starts_here || page_word::kind(word) != PageKind::Run) return {};
-    return {kNoClass, static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize, {}};
+    Block large{kNoClass, static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize, {}, {}};
+    if constexpr (kLevel != Hardening::Fast) large.exact = large_blocks::sizes(word);
+    return large;
   }
   const unsigned size_class = slab_word::size_class(word);
   const unsigned cut_as = size_class::cut_as(size_class, kLevel != Hardening::Fast);
@@ -119,11 +132,15 @@ Block block_at(Instance& instance, const void* block) noexcept {
   const std::uint32_t number = size_class::block_index(cut_as, offset);
   if (number >= kind.blocks || std::size_t{number} * kind.block_bytes != offset) return {};
   if (kLevel != Hardening::Fast && !instance.block_states.is_live(block)) return {};
-  return {size_class, size_class::kTable[size_class].block_bytes, {}};
+  return {size_class, size_class::kTable[size_class].block_bytes, {}, {}};
 }
 
-// Whether a block has the class of a request; a large one, so many pages.
-bool matches(const Block& found, std::size_t alignment, std::size_t size) noexcept {
+// Whether a block is one that a request of this alignment and size gets: its size, where that is known, else its class.
+bool matches(const Block& found, const void* block, std::size_t alignment, std::size_t size) noexcept {
+  if (!found.exact.contain(size)) return false;
+  if (alignment != 0 && (refusal(alignment) != 0 || reinterpret_cast<std::uintptr_t>(block) % alignment != 0)) {
+    return false;
+  }
   const unsigned size_class = size_class::of_request(alignment, size);
   return size_class == found.size_class &&
          (size_class != kNoClass || large_blocks::pages(size) * pal::kPageSize == found.bytes);
@@ -203,7 +220,7 @@ void* allocate_zeroed(Instance& instance, std::size_t count, std::size_t size, c
 
 template <Hardening kLevel>
 void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t size, const Call& call) noexcept {
-  if (!valid_alignment(alignment)) return fail(instance, EINVAL);
+  if (const int error = refusal(alignment)) return fail(instance, error);
   bool zero = false;
   const unsigned size_class = size_class::of_request(alignment, size);
   if (size_class != kNoClass) {
@@ -215,7 +232,7 @@ void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t si
 
 template <Hardening kLevel>
 void* reallocate(Instance& instance, void* block, std::size_t alignment, std::size_t size, const Call& call) noexcept {
-  if (alignment != 0 && !valid_alignment(alignment)) return fail(instance, EINVAL);
+  if (const int error = alignment != 0 ? refusal(alignment) : 0) return fail(instance, error);
   const auto allocate_new = [&]() noexcept {
     return alignment == 0 ? allocate<kLevel>(instance, size, call.operation, call.caller)
                           : allocate_aligned<kLevel>(instance, alignment, size, call);
@@ -239,6 +256,7 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
     // Before: what it leaves may be another's right after.
     asan::poison(block, old.bytes);
     if (void* resized = large_blocks::resize(instance, block, old.bytes, size, plain)) {
+      if (kLevel != Hardening::Fast) large_blocks::set_asked(instance, resized, size);
       return hand_out<kLevel>(instance, resized, alignment, size);
     }
   }
@@ -246,7 +264,10 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   void* moved = nullptr;
   if (size_class == kNoClass && plain && size > old.bytes) {
     if (kLevel == Hardening::Guarded) moved = guarded_blocks::allocate(instance, size_class, alignment, size);
-    if (moved == nullptr) moved = large_blocks::allocate_to_grow(instance, size);
+    if (moved == nullptr) {
+      moved = large_blocks::allocate_to_grow(instance, size);
+      if (kLevel != Hardening::Fast && moved != nullptr) large_blocks::set_asked(instance, moved, size);
+    }
   }
   if (moved == nullptr) moved = allocate_new();
   if (moved == nullptr) return nullptr;
@@ -297,7 +318,7 @@ void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* op
 
 template <Hardening kLevel>
 bool is_of_request(Instance& instance, const void* block, std::size_t alignment, std::size_t size) noexcept {
-  return matches(block_at<kLevel>(instance, block), alignment, size);
+  return matches(block_at<kLevel>(instance, block), block, alignment, size);
 }
 
 template <Hardening kLevel>
@@ -307,7 +328,7 @@ void deallocate_sized(Instance& instance, void* block, std::size_t alignment, st
   if (kLevel != Hardening::Fast) {
     const Block found = block_at<kLevel>(instance, block);
     // What is no live block at all is told by the free itself.
-    if (found.bytes != 0 && !matches(found, alignment, size)) {
+    if (found.bytes != 0 && !matches(found, block, alignment, size)) {
       const pal::ErrnoKeeper keeper;
       return misuse::report(MisuseKind::SizeMismatch, instance, block, call);
     }
@@ -331,7 +352,11 @@ std::size_t usable_size(Instance& instance, const void* block, const Call& call)
   if (found.bytes == 0) misuse::report_not_a_block(instance, block, call);
   // Who asks may use them.
   asan::unpoison(block, found.bytes);
-  if (found.guarded.live) guarded_blocks::set_slack(instance, found.guarded, found.bytes);
+  if (found.guarded.live) {
+    guarded_blocks::set_measured(instance, found.guarded);
+  } else if (kLevel != Hardening::Fast && found.size_class == kNoClass && found.bytes != 0) {
+    large_blocks::set_measured(instance, block);
+  }
   return found.bytes;
 }
 

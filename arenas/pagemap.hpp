@@ -11,8 +11,8 @@
 // so both ends of the accessible window move outwards and the mapping stays one. Entry k is the page k pages below top.
 //
 // Bits of PageEntry::word:
-//     63 | 62..60 | 59    | 58..0
-//      1 | kind   | moved | order of a free block, pages of a run   the arena's (below)
+//     63 | 62..60 | 59    | 58..32           | 31..0
+//      1 | kind   | moved | the allocator's  | order of a free block, pages of a run   the arena's (below)
 //      0 | not zero                                              the allocator's (allocator/blocks/slab.hpp)
 //      0 | zero                                                  not the head of anything
 // An entry that is not the head of something is zero. This makes split, merge and trim O(log n): no body is written.
@@ -66,7 +66,8 @@ inline constexpr std::uint64_t kArenaBit = std::uint64_t{1} << 63;
 inline constexpr unsigned kKindShift = 60;
 // A run with pages that were moved there (arena_moves.cpp); aux tells which.
 inline constexpr std::uint64_t kMovedBit = std::uint64_t{1} << 59;
-inline constexpr std::uint64_t kValueMask = kMovedBit - 1;
+inline constexpr std::uint64_t kValueMask = (std::uint64_t{1} << 32) - 1;  // a span has at most 2^31 pages
+inline constexpr std::uint64_t kKindMask = std::uint64_t{7} << kKindShift;
 
 inline constexpr std::uint64_t make(PageKind kind, std::uint64_t value) noexcept {
   return kArenaBit | (static_cast<std::uint64_t>(kind) << kKindShift) | value;
@@ -78,7 +79,7 @@ inline constexpr std::uint64_t value(std::uint64_t word) noexcept { return word 
 inline constexpr bool is_moved(std::uint64_t word) noexcept { return (word & kMovedBit) != 0; }
 // The same word of another kind.
 inline constexpr std::uint64_t with_kind(std::uint64_t word, PageKind kind) noexcept {
-  return make(kind, word & (kValueMask | kMovedBit));
+  return make(kind, word & ~(kArenaBit | kKindMask));
 }
 
 static_assert(kind(make(PageKind::Fixed, 7)) == PageKind::Fixed && value(make(PageKind::Run, 7)) == 7);

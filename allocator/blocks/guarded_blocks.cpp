@@ -90,6 +90,11 @@ bool is_filled(const char* from, const char* to) noexcept {
   return std::all_of(from, to, [](char byte) { return static_cast<unsigned char>(byte) == kCanary; });
 }
 
+// Of a live block: what it has over the bytes that were asked for, and whether the plugin knows of it.
+//     63       | 31..0
+//     measured | slack
+constexpr std::uint64_t kMeasuredBit = std::uint64_t{1} << 63;
+
 // Both under the guard's lock.
 std::uint64_t& slack_of(Instance& instance, PageNumber first) noexcept {
   return instance.arena.pagemap().entry(first + 1).aux;
@@ -105,8 +110,11 @@ bool is_still_live(Instance& instance, const GuardedBlock& block) noexcept {
 State state_of(Instance& instance, const GuardedBlock& block) noexcept {
   if (!is_still_live(instance, block)) return State::Freed;
   if (!is_filled(data_of(block), block.start)) return State::WrittenBefore;
+  const std::uint64_t slack = slack_of(instance, block.first);
+  // AddressSanitizer poisons the slack, and tells at once.
+  if (asan::kPresent || (slack & kMeasuredBit) != 0) return State::Sound;
   const char* const end = block.start + block.bytes;
-  return is_filled(end - slack_of(instance, block.first), end) ? State::Sound : State::WrittenBehind;
+  return is_filled(end - slack, end) ? State::Sound : State::WrittenBehind;
 }
 
 // Gives the block that was freed first back to the arena. False: the system refuses to make it accessible.
@@ -187,13 +195,25 @@ void* allocate(Instance& instance, unsigned size_class, std::size_t alignment, s
   return block.start;
 }
 
-void set_slack(Instance& instance, const GuardedBlock& block, std::size_t size) noexcept {
-  if (asan::kPresent) return;  // it poisons the slack, and tells at once
+void set_asked(Instance& instance, const GuardedBlock& block, std::size_t size) noexcept {
   const pal::LockGuard held(instance.guard.lock);
   if (!is_still_live(instance, block)) return;
   const std::size_t slack = size < block.bytes ? block.bytes - size : 0;
   slack_of(instance, block.first) = slack;
-  fill(block.start + block.bytes - slack, block.start + block.bytes);
+  if (!asan::kPresent) fill(block.start + block.bytes - slack, block.start + block.bytes);
+}
+
+void set_measured(Instance& instance, const GuardedBlock& block) noexcept {
+  const pal::LockGuard held(instance.guard.lock);
+  if (is_still_live(instance, block)) slack_of(instance, block.first) |= kMeasuredBit;
+}
+
+KnownSizes sizes(Instance& instance, const GuardedBlock& block) noexcept {
+  const pal::LockGuard held(instance.guard.lock);
+  if (!is_still_live(instance, block)) return {};
+  const std::uint64_t slack = slack_of(instance, block.first);
+  const std::size_t asked = block.bytes - static_cast<std::size_t>(slack & ~kMeasuredBit);
+  return {asked, (slack & kMeasuredBit) != 0 ? block.bytes : asked};
 }
 
 State check(Instance& instance, const GuardedBlock& block) noexcept {

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/blocks/known_sizes.hpp"
 #include "arenas/pagemap.hpp"
 #include "arenas/pal/lock.hpp"
 
@@ -70,8 +71,14 @@ GuardedBlock at(Instance& instance, const void* address) noexcept;
 // What the word of a run's first page tells.
 GuardedBlock describe(PageNumber first, std::uint64_t word) noexcept;
 
-// From now on what a live block has over `size` bytes is slack, and nobody's to write to.
-void set_slack(Instance& instance, const GuardedBlock& block, std::size_t size) noexcept;
+// `size` bytes were asked for. From now on what the live block has over them is slack, and nobody's to write to.
+void set_asked(Instance& instance, const GuardedBlock& block, std::size_t size) noexcept;
+
+// The plugin was told the usable size: it may write to all of it, and give it to a sized free.
+void set_measured(Instance& instance, const GuardedBlock& block) noexcept;
+
+// Any, if the block does not live any more.
+KnownSizes sizes(Instance& instance, const GuardedBlock& block) noexcept;
 
 enum class State : std::uint8_t { Sound, Freed, WrittenBefore, WrittenBehind };
 // Of one that at() has found live: another thread may have freed it, and its canaries may not be as they were.

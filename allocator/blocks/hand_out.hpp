@@ -24,7 +24,7 @@ inline void* hand_out([[maybe_unused]] Instance& instance, void* block, [[maybe_
   }
   if constexpr (kLevel == Hardening::Guarded) {
     const GuardedBlock guarded = block != nullptr ? guarded_blocks::at(instance, block) : GuardedBlock{};
-    if (guarded.live) guarded_blocks::set_slack(instance, guarded, size);
+    if (guarded.live) guarded_blocks::set_asked(instance, guarded, size);
   }
   return block;
 }

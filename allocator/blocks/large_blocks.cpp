@@ -8,6 +8,16 @@ namespace berth::core::large_blocks {
 
 namespace {
 
+constexpr unsigned kSlackShift = 32;
+constexpr std::uint64_t kSlackMask = std::uint64_t{0x1fff} << kSlackShift;  // up to a whole page, of 0 bytes
+constexpr std::uint64_t kMeasuredBit = std::uint64_t{1} << 45;
+static_assert((kSlackMask & kMeasuredBit) == 0 && kMeasuredBit < page_word::kMovedBit &&
+              (kSlackMask & page_word::kValueMask) == 0);
+
+std::size_t bytes_of(std::uint64_t word) noexcept {
+  return static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize;
+}
+
 void* count(Instance& instance, const Arena::Allocation& run, std::uint64_t run_pages) noexcept {
   if (run.address == nullptr) return nullptr;
   instance.large_blocks.fetch_add(1, std::memory_order_relaxed);
@@ -60,6 +70,30 @@ void* resize(Instance& instance, void* block, std::size_t old_size, std::size_t 
                                    std::memory_order_relaxed);  // wraps where it shrinks
   }
   return resized;
+}
+
+void set_asked(Instance& instance, const void* block, std::size_t size) noexcept {
+  // A plain change: nobody else may name the block yet, and nobody writes to the word of another's run.
+  const PageNumber first = page_number(block);
+  const std::uint64_t word = instance.arena.pagemap().word(first);
+  const std::uint64_t slack = (bytes_of(word) - size) << kSlackShift;
+  instance.arena.pagemap().set_word(first, (word & ~(kSlackMask | kMeasuredBit)) | slack);
+}
+
+void set_measured(Instance& instance, const void* block) noexcept {
+  std::atomic<std::uint64_t>& place = instance.arena.pagemap().entry(page_number(block)).word;
+  std::uint64_t word = place.load(std::memory_order_relaxed);
+  // By CAS: the plugin may be freeing the block on another thread. Then the word is the arena's, and is left alone.
+  // Relaxed: who names the size has heard of it after this.
+  if (page_word::kind(word) == PageKind::Run) {
+    place.compare_exchange_strong(word, word | kMeasuredBit, std::memory_order_relaxed);
+  }
+}
+
+KnownSizes sizes(std::uint64_t word) noexcept {
+  const std::size_t bytes = bytes_of(word);
+  const auto slack = static_cast<std::size_t>((word & kSlackMask) >> kSlackShift);
+  return {bytes - slack, (word & kMeasuredBit) != 0 ? bytes : bytes - slack};
 }
 
 }  // namespace berth::core::large_blocks
