@@ -134,13 +134,33 @@ TEST_CASE("an alignment that is no power of two is EINVAL", "[semantics]") {
   CHECK(statistics(berth.get()).allocations == 0);
 }
 
-TEST_CASE("an alignment over 1 GiB fails with an error", "[semantics]") {
-  Berth berth("huge alignments");
-  for (std::size_t alignment = 2 * kGiB; alignment != 0; alignment *= 2) {
-    CAPTURE(alignment);
-    errno = 0;
-    CHECK(berth_aligned_alloc(berth.handle(), alignment, 1) == nullptr);
-    CHECK((errno == EINVAL || errno == ENOMEM));
+TEST_CASE("a power of two above the largest alignment is ENOMEM, whoever is asked", "[semantics]") {
+  const auto level =
+      GENERATE(as<std::uint32_t>(), BERTH_HARDENING_FAST, BERTH_HARDENING_CHECKED, BERTH_HARDENING_GUARDED);
+  berth_instance_options with = options("huge alignments");
+  with.hardening = level;
+  Berth berth(with);
+  berth_allocator* const a = berth.handle();
+  for (const std::size_t kept_size : {std::size_t{8}, std::size_t{100}, 50 * kKiB}) {
+    void* const kept = berth_malloc(a, kept_size);
+    REQUIRE(kept != nullptr);
+    std::memset(kept, 0x77, kept_size);
+    for (std::size_t alignment = 2 * kGiB; alignment != 0; alignment *= 2) {
+      for (const std::size_t size : {std::size_t{0}, std::size_t{1}, kept_size, kMiB, kSizeMax}) {
+        CAPTURE(level, alignment, size);
+        errno = 0;
+        CHECK(berth_aligned_alloc(a, alignment, size) == nullptr);
+        CHECK(errno == ENOMEM);
+        errno = 0;
+        CHECK(a->reallocate(a, nullptr, alignment, size) == nullptr);
+        CHECK(errno == ENOMEM);
+        errno = 0;
+        CHECK(a->reallocate(a, kept, alignment, size) == nullptr);
+        CHECK(errno == ENOMEM);
+      }
+    }
+    CHECK(all_bytes_are(kept, kept_size, 0x77));
+    berth_free(a, kept);
   }
   CHECK(statistics(berth.get()).live_blocks == 0);
 }
