@@ -29,6 +29,7 @@
 #include "arenas/memcheck.hpp"
 #include "host_api/src/inside/inside.hpp"
 #include "host_api/src/inside/kernel_action_linux.hpp"
+#include "host_api/src/inside/own_memory.hpp"
 #include "host_api/src/inside/stack_search.hpp"
 #include "host_api/src/inside/task_files.hpp"
 #include "host_api/src/inside/thread_questions.hpp"
@@ -87,8 +88,10 @@ Obstacle thread_inside(pid_t thread, const Standing& standing, bool myself) {
   if (standing.kind == Standing::Inside) {
     return {Cause::ThreadInside, who + "is executing in " + module_at(standing.address)};
   }
+  const std::string refusal = why_memory_is_refused();
   return {Cause::ThreadInside, who + "may be executing in " + module_at(standing.address) +
-                                   ": its stack holds addresses of it, or cannot be read, and it could not be asked"};
+                                   ": its stack holds addresses of it, or cannot be read" +
+                                   (refusal.empty() ? "" : " (" + refusal + ")") + ", and it could not be asked"};
 }
 
 // Threads that nobody can list are not known to be outside; only where the C library has started none there are none.
@@ -125,41 +128,99 @@ Look look_at(const StackQuery& query, pid_t thread) {
   return {where.system_call == SYS_rt_sigtimedwait ? Look::Inside : Look::Open, words, true};
 }
 
-// Asks them, and drops those that are outside. Returns the first that is inside, or that is asleep and has not answered
-// although it had the time.
-Obstacle ask_once(const StackQuery& query, std::vector<ThreadQuestion>& open, bool last_chance_of_sleepers) {
-  ask_threads(query, open);
-  Obstacle obstacle;
-  std::erase_if(open, [&](ThreadQuestion& question) {
-    if (obstacle) return false;
-    bool counts = question.answered;
-    if (!question.answered) {
-      const Look look = look_at(query, question.thread);
-      question.answer = look.standing;
-      counts = look.verdict == Look::Inside || (look.asleep && last_chance_of_sleepers);
-    }
-    if (question.answer.kind == Standing::Outside) return true;
-    if (counts) obstacle = thread_inside(question.thread, question.answer, false);
-    return false;
-  });
-  return obstacle;
-}
+// A thread that is asked until it is known where it stands.
+struct Doubt {
+  ThreadQuestion question;
+  std::uint64_t ran_before = 0;  // nanoseconds that it had run when it was first asked
+  bool late = false;             // it has taken the last question too late, and has gone back to sleep
 
-// A thread blocks every signal while it starts and while it ends, and may wait long for a processor in between; so one
-// that runs is given a second. There is nothing to wait on but time.
-Obstacle ask_until_known(const StackQuery& query, std::vector<ThreadQuestion> open) {
-  using Clock = std::chrono::steady_clock;
-  constexpr auto kPatience = std::chrono::seconds(1);
-  constexpr auto kLongestPause = std::chrono::milliseconds(32);
-  const Clock::time_point end = Clock::now() + kPatience;
-  for (auto pause = std::chrono::milliseconds(1); !open.empty(); pause = std::min(2 * pause, kLongestPause)) {
-    if (Obstacle obstacle = ask_once(query, open, pause == kLongestPause)) return obstacle;
-    if (open.empty()) break;
-    if (Clock::now() >= end) return thread_inside(open.front().thread, open.front().answer, false);
-    std::this_thread::sleep_for(pause);
+  explicit Doubt(pid_t thread) noexcept : question{thread, false, false, {}} {
+    ran_before = nanoseconds_run(thread).value_or(0);
   }
-  return {};
-}
+
+  // It has hardly run since, and still waits for a processor: so it has had no time to answer, nor to get beyond its
+  // beginning or its end, where every signal is blocked.
+  bool is_starved() const noexcept {
+    constexpr std::uint64_t kEnough = 50'000'000;
+    return (late || wants_to_run(question.thread)) &&
+           nanoseconds_run(question.thread).value_or(0) - ran_before < kEnough;
+  }
+};
+
+// Threads in doubt, and how long they are waited for.
+class Doubts {
+ public:
+  Doubts(const StackQuery& query, const std::vector<pid_t>& threads) : query_(query) {
+    for (const pid_t thread : threads) doubts_.emplace_back(thread);
+  }
+
+  // A thread blocks every signal while it starts and while it ends, and may wait long for a processor in between; so
+  // one that runs is given a second, and more where it has not been given a processor. There is nothing to wait on but
+  // time.
+  Obstacle resolve() {
+    using Clock = std::chrono::steady_clock;
+    constexpr auto kPatience = std::chrono::seconds(1);
+    constexpr auto kPatienceWithStarved = std::chrono::minutes(1);
+    constexpr auto kLongestPause = std::chrono::milliseconds(32);
+    const Clock::time_point start = Clock::now();
+    for (auto pause = std::chrono::milliseconds(1); !doubts_.empty(); pause = std::min(2 * pause, kLongestPause)) {
+      if (Obstacle obstacle = ask_once(pause == kLongestPause)) return obstacle;
+      if (doubts_.empty()) break;
+      const auto waited = Clock::now() - start;
+      if (waited >= kPatience) {
+        for (const Doubt& doubt : doubts_) {
+          if (waited < kPatienceWithStarved && doubt.is_starved()) continue;
+          return unanswered(doubt.question);
+        }
+      }
+      std::this_thread::sleep_for(pause);
+    }
+    return {};
+  }
+
+ private:
+  // Asks all, and drops those that are outside. Returns the first that is inside, or that is asleep and has not
+  // answered although it had the time.
+  Obstacle ask_once(bool last_chance_of_sleepers) {
+    std::vector<ThreadQuestion> questions;
+    std::vector<std::optional<std::uint64_t>> slices;
+    for (const Doubt& doubt : doubts_) {
+      questions.push_back(doubt.question);
+      slices.push_back(times_scheduled(doubt.question.thread));
+    }
+    ask_threads(query_, questions, refusal_);
+    std::vector<Doubt> rest;
+    for (std::size_t i = 0; i < doubts_.size(); ++i) {
+      Doubt& doubt = doubts_[i];
+      ThreadQuestion& question = doubt.question = questions[i];
+      bool counts = question.answered;
+      if (!question.answered) {
+        const Look look = look_at(query_, question.thread);
+        question.answer = look.standing;
+        doubt.late = look.asleep && question.sent && times_scheduled(question.thread) != slices[i];
+        counts = look.verdict == Look::Inside || (look.asleep && last_chance_of_sleepers && !doubt.late);
+        if (look.verdict == Look::Outside) continue;
+      }
+      if (question.answer.kind == Standing::Outside && question.answered) continue;
+      if (counts) return unanswered(question);
+      rest.push_back(doubt);
+    }
+    doubts_ = std::move(rest);
+    return {};
+  }
+
+  Obstacle unanswered(const ThreadQuestion& question) const {
+    Obstacle obstacle = thread_inside(question.thread, question.answer, false);
+    if (refusal_ != 0) {
+      obstacle.text += ": rt_tgsigqueueinfo: " + std::error_code(refusal_, std::generic_category()).message();
+    }
+    return obstacle;
+  }
+
+  const StackQuery& query_;
+  std::vector<Doubt> doubts_;
+  int refusal_ = 0;
+};
 
 }  // namespace
 
@@ -178,7 +239,7 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
   std::unordered_set<pid_t> seen = {self};
   for (bool more = true; more;) {
     more = false;
-    std::vector<ThreadQuestion> open;
+    std::vector<pid_t> open;
     std::error_code error;
     const std::vector<pid_t> listed = list_threads(error);
     if (error) return threads_unknown(error);
@@ -187,9 +248,9 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
       more = true;
       const Look look = look_at(query, thread);
       if (look.verdict == Look::Inside) return thread_inside(thread, look.standing, false);
-      if (look.verdict == Look::Open) open.push_back({thread, false, {}});
+      if (look.verdict == Look::Open) open.push_back(thread);
     }
-    if (Obstacle obstacle = ask_until_known(query, std::move(open))) return obstacle;
+    if (Obstacle obstacle = Doubts(query, open).resolve()) return obstacle;
   }
   return {};
 }

@@ -4,17 +4,15 @@
 // stack_search.hpp for x86-64 with glibc. The unwinder is libgcc's, whose search for a frame's description takes no
 // lock with glibc 2.35 and later. It trusts these descriptions; so it is used only where the words leave the matter
 // open.
-#include <sys/syscall.h>
-#include <sys/uio.h>
 #include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstddef>
 
+#include "host_api/src/inside/own_memory.hpp"
 #include "host_api/src/inside/stack_search.hpp"
 
 namespace berth::detail {
@@ -55,20 +53,11 @@ bool is_thread_descriptor(std::uintptr_t address, std::span<const std::uintptr_t
   return words[kGuardWord] == guard;
 }
 
-// By this thread's number: the process's is its first thread's, which may have ended, and has no memory then.
-long read_memory(std::uintptr_t from, void* to, std::size_t bytes) noexcept {
-  const iovec here = {to, bytes};
-  const iovec there = {reinterpret_cast<void*>(from), bytes};
-  return ::syscall(SYS_process_vm_readv, ::gettid(), &here, 1UL, &there, 1UL, 0UL);
-}
-
 // The words up to the next boundary of that many, which neither crosses a page nor cuts a thread descriptor (both lie
 // on cache lines). 0: nothing is mapped there; -1: the system refuses to tell.
 long read_words(std::uintptr_t from, std::array<std::uintptr_t, kChunkWords>& words) noexcept {
-  const std::size_t bytes = sizeof(words) - from % sizeof(words);
-  const long count = read_memory(from, words.data(), bytes);
-  if (count >= 0) return count / static_cast<long>(sizeof(words[0]));
-  return errno == EFAULT ? 0 : -1;
+  const long count = read_own_memory(from, words.data(), sizeof(words) - from % sizeof(words));
+  return count < 0 ? -1 : count / static_cast<long>(sizeof(words[0]));
 }
 
 // A std::thread that has been created and has not yet entered the plugin: its start routine is the C++ library's, and
@@ -78,13 +67,13 @@ Standing search_argument(const StackQuery& query, std::uintptr_t descriptor) noe
   std::uintptr_t argument = 0;
   std::array<std::uintptr_t, 1> first = {};
   if (query.argument_offset == 0 ||
-      read_memory(descriptor + query.argument_offset, &argument, sizeof(argument)) != sizeof(argument) ||
-      read_memory(argument, first.data(), sizeof(first)) != sizeof(first)) {
+      read_own_memory(descriptor + query.argument_offset, &argument, sizeof(argument)) != sizeof(argument) ||
+      read_own_memory(argument, first.data(), sizeof(first)) != sizeof(first)) {
     return {};
   }
   if (find_range(query.code, first[0]) != nullptr) return {Standing::Inside, first[0]};
   std::array<std::uintptr_t, 3> functions = {};  // two destructors and what the thread runs
-  if (read_memory(first[0], functions.data(), sizeof(functions)) != sizeof(functions)) return {};
+  if (read_own_memory(first[0], functions.data(), sizeof(functions)) != sizeof(functions)) return {};
   for (const std::uintptr_t function : functions) {
     if (find_range(query.code, function) != nullptr) return {Standing::Inside, function};
   }
@@ -148,7 +137,8 @@ struct Stacks {
 [[gnu::noinline]] Standing search_interrupted(const StackQuery& query, std::uintptr_t start,
                                               std::uintptr_t signal_frame, Stacks& stacks) noexcept {
   SignalFrame frame;
-  if (read_memory(signal_frame, &frame, sizeof(frame)) != sizeof(frame) || !is_whole(frame, signal_frame)) return {};
+  if (read_own_memory(signal_frame, &frame, sizeof(frame)) != sizeof(frame) || !is_whole(frame, signal_frame))
+    return {};
   const auto pc = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RIP]);
   const auto sp = static_cast<std::uintptr_t>(frame.context.uc_mcontext.gregs[REG_RSP]);
   const bool above = sp > signal_frame && sp - signal_frame < kLargestSignalFrame;

@@ -29,6 +29,13 @@ bool blocks_signal(pid_t thread, int signal) noexcept;
 // kernel does not count.
 std::optional<std::uint64_t> times_scheduled(pid_t thread) noexcept;
 
+// For how long the thread has run, in nanoseconds. Where the kernel counts no slices the figure is that of its clock,
+// hundredths of a second. Nothing if it has ended.
+std::optional<std::uint64_t> nanoseconds_run(pid_t thread) noexcept;
+
+// Whether it runs, or waits for a processor to run on.
+bool wants_to_run(pid_t thread) noexcept;
+
 // Where a thread sleeps.
 struct SleepingThread {
   long system_call = -1;

@@ -11,6 +11,7 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <string_view>
 
@@ -83,6 +84,34 @@ std::optional<std::uint64_t> times_scheduled(pid_t thread) noexcept {
   if (std::sscanf(file.text(), "%*u %*u %llu", &times) != 1 || times == 0) return std::nullopt;
   return times;
 }
+
+namespace {
+
+// stat's fields behind the name, which may hold anything: the state comes first.
+const char* fields_of(const TaskFile& stat) noexcept {
+  const char* const end_of_name = std::strrchr(stat.text(), ')');
+  return end_of_name != nullptr && end_of_name[1] == ' ' ? end_of_name + 2 : "";
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> nanoseconds_run(pid_t thread) noexcept {
+  unsigned long long nanoseconds = 0;
+  if (const TaskFile file(thread, "schedstat");
+      std::sscanf(file.text(), "%llu", &nanoseconds) == 1 && nanoseconds != 0) {
+    return nanoseconds;
+  }
+  const TaskFile stat(thread, "stat");
+  unsigned long long user = 0;
+  unsigned long long system = 0;
+  if (std::sscanf(fields_of(stat), "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system) != 2) {
+    return std::nullopt;
+  }
+  constexpr std::uint64_t kSecond = 1000000000;
+  return (user + system) * (kSecond / static_cast<std::uint64_t>(::sysconf(_SC_CLK_TCK)));
+}
+
+bool wants_to_run(pid_t thread) noexcept { return fields_of(TaskFile(thread, "stat"))[0] == 'R'; }
 
 ThreadState look_at_thread(pid_t thread, SleepingThread& where) noexcept {
   const TaskFile file(thread, "syscall");

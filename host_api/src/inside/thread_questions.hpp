@@ -16,13 +16,15 @@ namespace berth::detail {
 struct ThreadQuestion {
   pid_t thread = 0;
   bool answered = false;  // by the thread, or by its end, which leaves it Outside
+  bool sent = false;      // it does not block the signal, and the system took the question
   Standing answer;
 };
 
-// Asks all of them at once and waits for the answers, a fifth of a second at most. Leaves no handler and no pending
+// Asks all of them at once and waits for the answers, a fifth of a second at most. `refusal` is an errno if the system
+// refuses to send the signal, else 0. Leaves no handler and no pending
 // signal behind. A thread that blocks the signal is not asked, nor is any if no real-time signal is free. A call of
 // the kind that the system never restarts (poll, nanosleep; signal(7)) ends with EINTR in a thread that is asked.
 // [any thread]
-void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions);
+void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions, int& refusal);
 
 }  // namespace berth::detail

@@ -168,8 +168,8 @@ bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
 // The questions of one round, at most kSlots.
 class Asking {
  public:
-  Asking(Round& round, std::span<ThreadQuestion> questions, int signal) noexcept
-      : round_(round), questions_(questions) {
+  Asking(Round& round, std::span<ThreadQuestion> questions, int signal, int& refusal) noexcept
+      : round_(round), questions_(questions), refusal_(refusal) {
     for (std::size_t i = 0; i < questions_.size(); ++i) ask(i, signal);
   }
 
@@ -225,11 +225,14 @@ class Asking {
 
   void ask(std::size_t i, int signal) noexcept {
     questions_[i].answer = {};
+    questions_[i].sent = false;
     if (signal == 0 || blocks_signal(questions_[i].thread, signal)) return;
     round_.slots[i].word.store(round_.number + kAsked, std::memory_order_release);
     ++open_;
-    if (send(signal, questions_[i].thread, round_.number / kRound * kSlots + i)) return;
+    questions_[i].sent = send(signal, questions_[i].thread, round_.number / kRound * kSlots + i);
+    if (questions_[i].sent) return;
     questions_[i].answered = errno == ESRCH;  // it has ended
+    if (errno == EPERM || errno == ENOSYS) refusal_ = errno;
     withdraw(i);
   }
 
@@ -243,13 +246,15 @@ class Asking {
 
   Round& round_;
   std::span<ThreadQuestion> questions_;
+  int& refusal_;
   std::size_t open_ = 0;
   std::uint32_t seen_answers_ = 0;
 };
 
 }  // namespace
 
-void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions) {
+void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions, int& refusal) {
+  refusal = 0;
   prepare_unwinding();
   Round& round = round_of_questions;
   const std::lock_guard lock(round.mutex);
@@ -258,7 +263,7 @@ void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions) {
   for (; !questions.empty(); questions = questions.subspan(std::min(kSlots, questions.size()))) {
     round.number += kRound;
     round.answers.store(0, std::memory_order_relaxed);
-    Asking asking(round, questions.first(std::min(kSlots, questions.size())), signal.number());
+    Asking asking(round, questions.first(std::min(kSlots, questions.size())), signal.number(), refusal);
     asking.wait();
     asking.collect();
   }
