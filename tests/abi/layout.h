@@ -158,6 +158,7 @@ PIN(cause_thread_local, BERTH_CAUSE_THREAD_LOCAL == 6);
 PIN(cause_needed_by, BERTH_CAUSE_NEEDED_BY == 7);
 PIN(cause_other_reference, BERTH_CAUSE_OTHER_REFERENCE == 8);
 PIN(cause_unknown, BERTH_CAUSE_UNKNOWN == 9);
+PIN(cause_put_off, BERTH_CAUSE_PUT_OFF == 10);
 
 PIN(hardening_default, BERTH_HARDENING_DEFAULT == 0);
 PIN(hardening_fast, BERTH_HARDENING_FAST == 1);

@@ -28,7 +28,8 @@ enum {
   BERTH_CAUSE_THREAD_LOCAL,    /* destructors of thread_local objects are due in a thread that is alive */
   BERTH_CAUSE_NEEDED_BY,       /* another module is linked with it, or bound to its symbols */
   BERTH_CAUSE_OTHER_REFERENCE, /* somebody else has opened it too */
-  BERTH_CAUSE_UNKNOWN          /* there was no memory or descriptor left to find out */
+  BERTH_CAUSE_UNKNOWN,         /* there was no memory or descriptor left to find out */
+  BERTH_CAUSE_PUT_OFF          /* the loader is closing another module on the same thread, and this one after that */
 };
 
 enum { BERTH_SURVIVOR_GROUPS = 8, BERTH_REPORT_NAME_BYTES = 64, BERTH_REPORT_TEXT_BYTES = 256 };

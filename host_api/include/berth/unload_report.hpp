@@ -29,7 +29,8 @@ enum class Cause : std::uint32_t {
   ThreadLocal = BERTH_CAUSE_THREAD_LOCAL,
   NeededBy = BERTH_CAUSE_NEEDED_BY,
   OtherReference = BERTH_CAUSE_OTHER_REFERENCE,
-  Unknown = BERTH_CAUSE_UNKNOWN
+  Unknown = BERTH_CAUSE_UNKNOWN,
+  PutOff = BERTH_CAUSE_PUT_OFF
 };
 
 // Its name in one word, for logs and tables; never NULL. [any thread]

@@ -18,4 +18,8 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads);
 // Whether the calling thread is. [any thread]
 bool is_caller_inside(std::span<const CodeRange> code) noexcept;
 
+// Whether the loader is closing a module for the calling thread, further up its stack: this runs in a destructor then,
+// and what is closed meanwhile is put off by glibc until that is done. [any thread]
+bool is_caller_closing() noexcept;
+
 }  // namespace berth::detail

@@ -222,6 +222,9 @@ Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
   return {};
 }
 
+// Windows closes at once, whoever asks.
+bool is_caller_closing() noexcept { return false; }
+
 bool is_caller_inside(std::span<const CodeRange> code) noexcept {
   return stand_of_caller(code).kind != Standing::Outside;
 }

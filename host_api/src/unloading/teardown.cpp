@@ -33,15 +33,26 @@ void detach(PluginState& plugin, UnloadReport& report) noexcept {
   }
 }
 
+// Why a module that was closed is still mapped. A destructor that the loader runs while it closes one module may unload
+// another: the loader then closes that after the first, and until then all its references seem to be somebody's.
+Obstacle why_it_stays(const ModuleIdentity& module) {
+  Obstacle obstacle = why_still_mapped(module);
+  if ((obstacle.why == Cause::OtherReference || obstacle.why == Cause::ThreadLocal) && is_caller_closing()) {
+    return {Cause::PutOff,
+            "the loader is closing another module on this thread, and closes this one after that (Host::reap())"};
+  }
+  return obstacle;
+}
+
 // Whether code that may use the instance is still mapped; if so, plugin.obstacle names the reason.
 bool still_mapped(PluginState& plugin) noexcept {
   try {
     if (is_mapped(plugin.module.identity())) {
-      plugin.obstacle = why_still_mapped(plugin.module.identity());
+      plugin.obstacle = why_it_stays(plugin.module.identity());
       return true;
     }
     if (const std::optional<ModuleIdentity> user = find_user(plugin.allocator)) {
-      plugin.obstacle = why_still_mapped(*user);
+      plugin.obstacle = why_it_stays(*user);
       plugin.obstacle.text = user->name + ", which allocates from the same instance: " + plugin.obstacle.text;
       return true;
     }
@@ -79,7 +90,7 @@ void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
         remember(plugin, module);
       }
       if (&module == &plugin.modules.front()) continue;
-      const Obstacle obstacle = module.left ? Obstacle() : why_still_mapped(module.identity);
+      const Obstacle obstacle = module.left ? Obstacle() : why_it_stays(module.identity);
       report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
     }
     leave_behind(plugin.modules);

@@ -42,6 +42,7 @@ const char* cause_name(Cause cause) noexcept {
     case Cause::ThreadLocal: return "thread-local";
     case Cause::NeededBy: return "needed-by";
     case Cause::OtherReference: return "other-reference";
+    case Cause::PutOff: return "put-off";
     case Cause::Unknown: break;
   }
   return "unknown";
