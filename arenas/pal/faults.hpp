@@ -34,4 +34,7 @@ enum class FaultStatus : std::uint8_t {
 FaultStatus observe_faults(FaultObserver observer) noexcept;
 FaultStatus stop_observing_faults() noexcept;
 
+// The handler that an observer's calls in turn: nobody else sees it meanwhile. nullptr if there is none.
+const void* handler_behind(int signal_number) noexcept;
+
 }  // namespace berth::pal

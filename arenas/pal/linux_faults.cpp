@@ -109,6 +109,21 @@ FaultStatus stop_observing_faults() noexcept {
   return FaultStatus::Done;
 }
 
+const void* handler_behind(int signal_number) noexcept {
+  const ErrnoKeeper keeper;
+  const LockGuard held(guard);
+  if (current.load(std::memory_order_relaxed) == nullptr) return nullptr;
+  for (int index = 0; index < 2; ++index) {
+    if (kSignals[index] != signal_number) continue;
+    const struct sigaction& before = previous[index];
+    if ((before.sa_flags & SA_SIGINFO) != 0) return reinterpret_cast<const void*>(before.sa_sigaction);
+    if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) {
+      return reinterpret_cast<const void*>(before.sa_handler);
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace berth::pal
 
 #endif

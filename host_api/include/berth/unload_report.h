@@ -21,7 +21,7 @@ enum {
   /* Refused, and nothing was changed: */
   BERTH_CAUSE_HELD,           /* an import or a lease */
   BERTH_CAUSE_THREAD_INSIDE,  /* a thread executes in the module, or may */
-  BERTH_CAUSE_SIGNAL_HANDLER, /* a signal's handler is in the module */
+  BERTH_CAUSE_SIGNAL_HANDLER, /* a signal's handler, a stack for handlers or a timer's function is in the plugin */
   /* Closed, and still mapped: */
   BERTH_CAUSE_UNIQUE_SYMBOLS,  /* GNU_UNIQUE symbols pin it for ever */
   BERTH_CAUSE_NO_DELETE,       /* it was linked with -z nodelete */

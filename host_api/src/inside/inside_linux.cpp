@@ -11,10 +11,8 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
 #include <cstring>
-#include <filesystem>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,11 +22,10 @@
 #include <utility>
 #include <vector>
 
-#include "allocator/misuse/departed.hpp"
-#include "allocator/misuse/text.hpp"
 #include "arenas/memcheck.hpp"
+#include "host_api/src/inside/alternate_stacks.hpp"
 #include "host_api/src/inside/inside.hpp"
-#include "host_api/src/inside/kernel_action_linux.hpp"
+#include "host_api/src/inside/kernel_pointers.hpp"
 #include "host_api/src/inside/own_memory.hpp"
 #include "host_api/src/inside/stack_search.hpp"
 #include "host_api/src/inside/task_files.hpp"
@@ -37,40 +34,6 @@
 namespace berth::detail {
 
 namespace {
-
-std::string module_at(std::uintptr_t address) {
-  core::Line line;
-  if (core::departed::name_code(reinterpret_cast<const void*>(address), line.text(), "")) return line.c_str();
-  Dl_info info;
-  if (address == 0 || ::dladdr(reinterpret_cast<const void*>(address), &info) == 0 || info.dli_fname == nullptr) {
-    return "it";
-  }
-  return std::filesystem::path(info.dli_fname).filename().string();
-}
-
-std::string signal_name(int signal) {
-  if (signal >= SIGRTMIN) return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
-  const char* name = ::sigabbrev_np(signal);
-  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
-}
-
-// Looks at the handler of every signal, and finds where handlers return to on the way.
-Obstacle find_signal_handler(StackQuery& query) {
-  for (int signal = 1; signal <= SIGRTMAX; ++signal) {
-    struct sigaction action = {};
-    if (::sigaction(signal, nullptr, &action) != 0) continue;  // the C library's own
-    const bool with_info = (action.sa_flags & SA_SIGINFO) != 0;
-    if (!with_info && (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) continue;
-    const auto handler = with_info ? reinterpret_cast<std::uintptr_t>(action.sa_sigaction)
-                                   : reinterpret_cast<std::uintptr_t>(action.sa_handler);
-    if (find_range(query.code, handler) != nullptr) {
-      return {Cause::SignalHandler, "the handler of " + signal_name(signal) + " is in " + module_at(handler)};
-    }
-    KernelAction kernel = {};
-    if (read_kernel_action(signal, kernel)) query.signal_return = reinterpret_cast<std::uintptr_t>(kernel.restorer);
-  }
-  return {};
-}
 
 // glibc tells debuggers where its thread descriptors keep what (nptl_db): the bits of the field, how many, and where.
 // The argument follows the start routine.
@@ -83,8 +46,7 @@ std::size_t find_argument_offset() noexcept {
 }
 
 Obstacle thread_inside(pid_t thread, const Standing& standing, bool myself) {
-  const std::string who =
-      (myself ? "the calling thread, " : "thread ") + std::to_string(thread) + " \"" + thread_name(thread) + "\" ";
+  const std::string who = thread_called(thread, myself);
   if (standing.kind == Standing::Inside) {
     return {Cause::ThreadInside, who + "is executing in " + module_at(standing.address)};
   }
@@ -99,6 +61,9 @@ Obstacle threads_unknown(const std::error_code& error) {
   if (__libc_single_threaded != 0) return {};
   return {Cause::Unknown, "whether a thread is executing in it cannot be told: /proc/self/task: " + error.message()};
 }
+
+// Never destroyed: a Host may end after all statics.
+UnaskedThreads& unasked_threads = *new UnaskedThreads;
 
 // What can be told of a thread without its help.
 struct Look {
@@ -134,7 +99,9 @@ struct Doubt {
   std::uint64_t ran_before = 0;  // nanoseconds that it had run when it was first asked
   bool late = false;             // it has taken the last question too late, and has gone back to sleep
 
-  explicit Doubt(pid_t thread) noexcept : question{thread, false, false, {}} {
+  Doubt(pid_t thread, bool on_own_stack) noexcept {
+    question.thread = thread;
+    question.on_own_stack = on_own_stack;
     ran_before = nanoseconds_run(thread).value_or(0);
   }
 
@@ -150,9 +117,12 @@ struct Doubt {
 // Threads in doubt, and how long they are waited for.
 class Doubts {
  public:
-  Doubts(const StackQuery& query, const std::vector<pid_t>& threads) : query_(query) {
-    for (const pid_t thread : threads) doubts_.emplace_back(thread);
-  }
+  Doubts(const Ground& ground, const StackQuery& query) : ground_(ground), query_(query) {}
+
+  void add(pid_t thread, bool on_own_stack) { doubts_.emplace_back(thread, on_own_stack); }
+
+  // Those that were found to be outside without an answer of theirs.
+  const std::vector<pid_t>& not_heard() const noexcept { return not_heard_; }
 
   // A thread blocks every signal while it starts and while it ends, and may wait long for a processor in between; so
   // one that runs is given a second, and more where it has not been given a processor. There is nothing to wait on but
@@ -193,13 +163,17 @@ class Doubts {
     for (std::size_t i = 0; i < doubts_.size(); ++i) {
       Doubt& doubt = doubts_[i];
       ThreadQuestion& question = doubt.question = questions[i];
+      if (Obstacle stack = find_stack(ground_, question.thread, false, question.stack)) return stack;
       bool counts = question.answered;
       if (!question.answered) {
         const Look look = look_at(query_, question.thread);
         question.answer = look.standing;
         doubt.late = look.asleep && question.sent && times_scheduled(question.thread) != slices[i];
         counts = look.verdict == Look::Inside || (look.asleep && last_chance_of_sleepers && !doubt.late);
-        if (look.verdict == Look::Outside) continue;
+        if (look.verdict == Look::Outside) {
+          not_heard_.push_back(question.thread);
+          continue;
+        }
       }
       if (question.answer.kind == Standing::Outside && question.answered) continue;
       if (counts) return unanswered(question);
@@ -217,41 +191,76 @@ class Doubts {
     return obstacle;
   }
 
+  const Ground& ground_;
   const StackQuery& query_;
   std::vector<Doubt> doubts_;
+  std::vector<pid_t> not_heard_;
   int refusal_ = 0;
 };
 
+// What threads that are outside tell of their alternate stacks, once. Whoever does not is left in `threads`.
+Obstacle ask_for_stacks(const Ground& ground, const StackQuery& query, bool small_stacks, std::vector<pid_t>& threads) {
+  std::vector<ThreadQuestion> questions(threads.size());
+  for (std::size_t i = 0; i < threads.size(); ++i) {
+    questions[i].thread = threads[i];
+    questions[i].on_own_stack = !small_stacks && unasked_threads.has(threads[i]);
+  }
+  int refusal = 0;
+  ask_threads(query, questions, refusal);
+  threads.clear();
+  for (const ThreadQuestion& question : questions) {
+    if (Obstacle stack = find_stack(ground, question.thread, false, question.stack)) return stack;
+    if (!question.answered) threads.push_back(question.thread);
+  }
+  return {};
+}
+
 }  // namespace
 
-Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
-  if (code.empty()) return {};
-  StackQuery query{code};
-  if (Obstacle handler = find_signal_handler(query)) return handler;
-  if (!threads) return {};
-  query.argument_offset = find_argument_offset();
+Obstacle find_inside(const Ground& ground, bool threads) {
+  if (ground.code.empty()) return {};
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
+  Dispositions dispositions;
+  if (Obstacle handler = find_handler(ground, dispositions)) return handler;
+  if (Obstacle timer = find_timer(ground)) return timer;
+  if (Obstacle mine = find_stack(ground, self, true, stack_of_this_thread())) return mine;
+  if (!threads) return {};
+  const StackQuery query{ground.code, dispositions.signal_return, find_argument_offset()};
+  const bool small_stacks = dispositions.small_stacks;
   prepare_unwinding();
   if (const Standing mine = search_this_thread(query); mine.kind != Standing::Outside) {
     return thread_inside(self, mine, true);
   }
+  if (Obstacle mutex = find_held_mutex(ground, self)) return mutex;
+  const bool asks_all = may_set_stacks(ground);
+  std::vector<pid_t> not_heard;
   // Until no new thread is found: one that was inside may have started another and ended.
   std::unordered_set<pid_t> seen = {self};
   for (bool more = true; more;) {
     more = false;
-    std::vector<pid_t> open;
+    std::vector<pid_t> quiet;
+    Doubts doubts(ground, query);
     std::error_code error;
     const std::vector<pid_t> listed = list_threads(error);
     if (error) return threads_unknown(error);
     for (const pid_t thread : listed) {
       if (!seen.insert(thread).second) continue;
       more = true;
+      if (Obstacle mutex = find_held_mutex(ground, thread)) return mutex;
       const Look look = look_at(query, thread);
       if (look.verdict == Look::Inside) return thread_inside(thread, look.standing, false);
-      if (look.verdict == Look::Open) open.push_back(thread);
+      if (look.verdict == Look::Open) doubts.add(thread, !small_stacks && unasked_threads.has(thread));
+      if (look.verdict == Look::Outside) quiet.push_back(thread);
     }
-    if (Obstacle obstacle = Doubts(query, open).resolve()) return obstacle;
+    if (Obstacle obstacle = doubts.resolve()) return obstacle;
+    quiet.insert(quiet.end(), doubts.not_heard().begin(), doubts.not_heard().end());
+    if (asks_all) {
+      if (Obstacle stack = ask_for_stacks(ground, query, small_stacks, quiet)) return stack;
+    }
+    not_heard.insert(not_heard.end(), quiet.begin(), quiet.end());
   }
+  unasked_threads.forget_except(seen);
+  for (const pid_t thread : not_heard) unasked_threads.add(thread);
   return {};
 }
 

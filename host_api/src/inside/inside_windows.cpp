@@ -201,7 +201,8 @@ Handle next_thread(const Handle& thread) noexcept {
 
 }  // namespace
 
-Obstacle find_inside(std::span<const CodeRange> code, bool threads) {
+Obstacle find_inside(const Ground& ground, bool threads) {
+  const std::span<const CodeRange> code = ground.code;
   if (code.empty() || !threads) return {};
   if (const Standing mine = stand_of_caller(code); mine.kind != Standing::Outside) {
     return thread_inside(::GetCurrentThread(), mine, true);

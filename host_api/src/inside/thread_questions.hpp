@@ -9,15 +9,18 @@
 
 #include <span>
 
+#include "host_api/src/inside/alternate_stacks.hpp"
 #include "host_api/src/inside/stack_search.hpp"
 
 namespace berth::detail {
 
 struct ThreadQuestion {
   pid_t thread = 0;
-  bool answered = false;  // by the thread, or by its end, which leaves it Outside
-  bool sent = false;      // it does not block the signal, and the system took the question
+  bool on_own_stack = false;  // to be asked on the stack that it runs on, even if it has another one for handlers
+  bool answered = false;      // by the thread, or by its end, which leaves it Outside
+  bool sent = false;          // it does not block the signal, and the system took the question
   Standing answer;
+  AlternateStack stack;  // that it has, also where it has no room for an answer
 };
 
 // Asks all of them at once and waits for the answers, a fifth of a second at most. `refusal` is an errno if the system

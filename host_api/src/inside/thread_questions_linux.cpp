@@ -47,6 +47,7 @@ struct Slot {
   std::atomic<std::uint64_t> word = kNone;
   bool searched = false;  // else the stack had no room for that
   Standing answer;
+  AlternateStack stack;
 };
 
 // One round at a time. Read by handlers that have taken a question of it.
@@ -83,7 +84,9 @@ void answer_question(int, siginfo_t* info, void* context) {
   if (slot.word.compare_exchange_strong(asked, base + kTaken, std::memory_order_acquire, std::memory_order_relaxed)) {
     const auto* interrupted = static_cast<const ucontext_t*>(context);
     const auto& registers = interrupted->uc_mcontext.gregs;
-    slot.searched = has_room(interrupted->uc_stack);
+    const stack_t& alternate = interrupted->uc_stack;
+    slot.stack = {reinterpret_cast<std::uintptr_t>(alternate.ss_sp), alternate.ss_size};
+    slot.searched = has_room(alternate);
     if (slot.searched) {
       slot.answer = search_this_thread(round.query, static_cast<std::uintptr_t>(registers[REG_RIP]),
                                        static_cast<std::uintptr_t>(registers[REG_RSP]));
@@ -99,10 +102,10 @@ void answer_question(int, siginfo_t* info, void* context) {
 // whatever comes out when ours is put in, or back out, and is not what was expected there, is the host's and goes back.
 class BorrowedSignal {
  public:
-  BorrowedSignal() noexcept {
+  explicit BorrowedSignal(bool on_own_stack) noexcept {
     struct sigaction ours = {};
     ours.sa_sigaction = &answer_question;
-    ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART | (on_own_stack ? 0 : SA_ONSTACK);
     std::memset(&ours.sa_mask, 0xff, sizeof(ours.sa_mask));  // with that of pthread_cancel, which sigfillset spares
     for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) {
       struct sigaction current;
@@ -168,9 +171,11 @@ bool send(int signal, pid_t thread, std::uintptr_t value) noexcept {
 // The questions of one round, at most kSlots.
 class Asking {
  public:
-  Asking(Round& round, std::span<ThreadQuestion> questions, int signal, int& refusal) noexcept
+  Asking(Round& round, std::span<ThreadQuestion> questions, bool on_own_stack, int signal, int& refusal) noexcept
       : round_(round), questions_(questions), refusal_(refusal) {
-    for (std::size_t i = 0; i < questions_.size(); ++i) ask(i, signal);
+    for (std::size_t i = 0; i < questions_.size(); ++i) {
+      if (questions_[i].on_own_stack == on_own_stack) ask(i, signal);
+    }
   }
 
   void wait() noexcept {
@@ -199,6 +204,7 @@ class Asking {
       if (slot.word.load(std::memory_order_acquire) == round_.number + kAnswered) {
         questions_[i].answered = slot.searched;
         questions_[i].answer = slot.answer;
+        questions_[i].stack = slot.stack;
       }
       slot.word.store(kNone, std::memory_order_relaxed);
     }
@@ -258,14 +264,18 @@ void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions, i
   prepare_unwinding();
   Round& round = round_of_questions;
   const std::lock_guard lock(round.mutex);
-  const BorrowedSignal signal;
   round.query = query;
-  for (; !questions.empty(); questions = questions.subspan(std::min(kSlots, questions.size()))) {
-    round.number += kRound;
-    round.answers.store(0, std::memory_order_relaxed);
-    Asking asking(round, questions.first(std::min(kSlots, questions.size())), signal.number(), refusal);
-    asking.wait();
-    asking.collect();
+  for (const bool on_own_stack : {false, true}) {
+    const auto is_meant = [&](const ThreadQuestion& question) { return question.on_own_stack == on_own_stack; };
+    if (std::ranges::none_of(questions, is_meant)) continue;
+    const BorrowedSignal signal(on_own_stack);
+    for (std::span rest = questions; !rest.empty(); rest = rest.subspan(std::min(kSlots, rest.size()))) {
+      round.number += kRound;
+      round.answers.store(0, std::memory_order_relaxed);
+      Asking asking(round, rest.first(std::min(kSlots, rest.size())), on_own_stack, signal.number(), refusal);
+      asking.wait();
+      asking.collect();
+    }
   }
 }
 

@@ -161,11 +161,20 @@ void stop(const PluginState& plugin) noexcept {
 
 Obstacle find_inside(const PluginState& plugin) noexcept {
   try {
-    std::vector<CodeRange> code = plugin.code;
-    for (const ModuleIdentity& library : private_libraries(plugin.modules, left_behind())) {  // they leave with it
-      for (const CodeRange& range : code_of(library)) code.push_back(range);
+    Ground ground = {plugin.code, {}, plugin.allocator};
+    if (!plugin.modules.empty()) ground.modules.push_back(plugin.modules.front());
+    const std::vector<MappedModule> left = left_behind();
+    for (const ModuleIdentity& library : private_libraries(plugin.modules, left)) {  // they leave with it
+      for (const CodeRange& range : code_of(library)) ground.code.push_back(range);
+      for (const std::vector<MappedModule>* known : {&plugin.modules, &left}) {
+        for (const MappedModule& module : *known) {
+          if (module.identity.base == library.base && module.identity.name == library.name) {
+            ground.modules.push_back(module);
+          }
+        }
+      }
     }
-    return find_inside(code, plugin.check_threads);
+    return find_inside(ground, plugin.check_threads);
   } catch (...) {
     return unknown_obstacle();
   }
