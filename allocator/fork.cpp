@@ -111,7 +111,7 @@ void child() noexcept {
   thread_identity::only_this_thread_is_left();
   thread_identity::lock().unlock();
   registry::lock().unlock();
-  pressure::forget_all();
+  pressure::forget_others();
   Arena::forget_committed();
   registry::for_each([](Instance& instance, void*) { instance.arena.count_committed(); }, nullptr);
 }

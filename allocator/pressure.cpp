@@ -15,15 +15,15 @@ namespace {
 
 // Who is in which instance's handler. More at once are not asked: then an allocation fails that might have been saved.
 struct Place {
-  // Taken by CAS from 0 by the thread of this number, and given back by it; who looks for itself finds what it wrote,
+  // Taken by CAS from 0 by the thread of this token, and given back by it; who looks for itself finds what it wrote,
   // and what others write is never its own. Relaxed: nothing else hangs on it.
-  std::atomic<std::int32_t> thread{0};
+  std::atomic<std::uintptr_t> thread{0};
   // Written by the thread that has the place, read by it alone, but for those that look and then see another thread.
   std::atomic<std::uint64_t> instance{0};
 };
 constinit std::array<Place, 64> places{};
 
-bool is_inside(std::int32_t thread, std::uint64_t instance) noexcept {
+bool is_inside(std::uintptr_t thread, std::uint64_t instance) noexcept {
   for (const Place& place : places) {
     if (place.thread.load(std::memory_order_relaxed) == thread &&
         place.instance.load(std::memory_order_relaxed) == instance) {
@@ -33,9 +33,9 @@ bool is_inside(std::int32_t thread, std::uint64_t instance) noexcept {
   return false;
 }
 
-Place* enter(std::int32_t thread, std::uint64_t instance) noexcept {
+Place* enter(std::uintptr_t thread, std::uint64_t instance) noexcept {
   for (Place& place : places) {
-    std::int32_t nobody = 0;
+    std::uintptr_t nobody = 0;
     if (!place.thread.compare_exchange_strong(nobody, thread, std::memory_order_relaxed)) continue;
     place.instance.store(instance, std::memory_order_relaxed);
     return &place;
@@ -48,7 +48,7 @@ Place* enter(std::int32_t thread, std::uint64_t instance) noexcept {
 bool relieve(Instance& instance, std::size_t needed) noexcept {
   const Handlers& handlers = instance.handlers;
   if (handlers.ask_pressure == nullptr) return false;
-  const std::int32_t thread = pal::thread_id();
+  const std::uintptr_t thread = pal::thread_token();
   if (is_inside(thread, instance.id)) return false;
   Place* const place = enter(thread, instance.id);
   if (place == nullptr) return false;
@@ -57,8 +57,11 @@ bool relieve(Instance& instance, std::size_t needed) noexcept {
   return again;
 }
 
-void forget_all() noexcept {
-  for (Place& place : places) place.thread.store(0, std::memory_order_relaxed);
+void forget_others() noexcept {
+  const std::uintptr_t mine = pal::thread_token();
+  for (Place& place : places) {
+    if (place.thread.load(std::memory_order_relaxed) != mine) place.thread.store(0, std::memory_order_relaxed);
+  }
 }
 
 }  // namespace berth::core::pressure

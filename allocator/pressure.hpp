@@ -17,8 +17,8 @@ namespace pressure {
 // Whether to try once more. No, without asking, where the instance has no handler or the calling thread is in it.
 bool relieve(Instance& instance, std::size_t needed) noexcept;
 
-// In a forked child: the threads that were in a handler are not there.
-void forget_all() noexcept;
+// In a forked child: the other threads that were in a handler are not there.
+void forget_others() noexcept;
 
 }  // namespace pressure
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <bitset>
 
 #include "arenas/pal/pal.hpp"
 
@@ -23,13 +24,16 @@ struct Entry {
   // Both are written under the guard and read without it by alive(). release/acquire on key: who reads the key reads
   // the number that belongs to it or a later one, which says "alive" at worst.
   std::atomic<ThreadKey> key{kNobody};
-  std::atomic<std::int32_t> system_thread{0};
+  std::atomic<pal::ThreadId> system_thread{0};
 };
 
 constinit pal::Lock guard{pal::LockRank::Threads};
 constinit std::array<Entry, kMaxThreads> entries{};
 constinit std::uint32_t used_entries = 0;  // under the guard, as all below
 constinit std::uint32_t next_probe = 0;
+// In a forked child, those that threads had which it does not have: their caches in inherited instances are nobody's
+// for ever, and whoever gets such an index shares one there.
+constinit std::bitset<kMaxThreads> inherited{};
 constinit std::uint64_t last_serial = 0;
 
 // Frees the indexes of dead threads among the next `count` entries.
@@ -44,17 +48,23 @@ void bury(std::uint32_t count) noexcept {
   }
 }
 
-// The lowest free index, so that the next thread is the heir of the last one.
+// The lowest free index, so that the next thread is the heir of the last one; a spoilt one only where there is no
+// other.
 std::uint32_t lowest_free() noexcept {
+  std::uint32_t spoilt = kNoThreadIndex;
   for (std::uint32_t index = 0; index < used_entries; ++index) {
-    if (entries[index].key.load(std::memory_order_relaxed) == kNobody) return index;
+    if (entries[index].key.load(std::memory_order_relaxed) != kNobody) continue;
+    if (!inherited[index]) return index;
+    if (spoilt == kNoThreadIndex) spoilt = index;
   }
   if (used_entries < kMaxThreads) return used_entries++;
-  return kNoThreadIndex;
+  return spoilt;
 }
 
 ThreadKey enrol(std::uint32_t probes) noexcept {
-  const std::int32_t system_thread = pal::thread_id();
+  const pal::ThreadId system_thread = pal::thread_id();
+  // A stranger in a thread's place is one of those that share a cache, and leaves nothing behind in that thread.
+  if (system_thread == 0) return ThreadKey{kNoThreadIndex} << kThreadKeyShift;
   pal::at_thread_exit(resign);
   const pal::LockGuard held(guard);
   bury(probes);
@@ -103,13 +113,17 @@ pal::Lock& lock() noexcept { return guard; }
 
 void only_this_thread_is_left() noexcept {
   const ThreadKey mine = thread_key;
-  const std::int32_t system_thread = pal::thread_id();
+  const pal::ThreadId system_thread = pal::thread_id();
   for (std::uint32_t index = 0; index < used_entries; ++index) {
     Entry& entry = entries[index];
     const ThreadKey key = entry.key.load(std::memory_order_relaxed);
     if (key == kNobody) continue;
-    if (key != mine) entry.key.store(kAbandoned, std::memory_order_relaxed);
-    entry.system_thread.store(system_thread, std::memory_order_relaxed);  // never found dead
+    if (key == mine) {
+      entry.system_thread.store(system_thread, std::memory_order_relaxed);
+    } else {
+      inherited[index] = true;
+      entry.key.store(kNobody, std::memory_order_relaxed);
+    }
   }
 }
 

@@ -53,8 +53,9 @@ void resign() noexcept;
 // Whether the key belongs to a living thread.
 bool alive(ThreadKey key) noexcept;
 
-// The lock of the table, and what a forked child does to it: one thread is left, and the indexes of the others are not
-// given to anyone, because their caches are not.
+// The lock of the table, and what a forked child does to it: one thread is left. The indexes of the others are given to
+// new threads when there are no fresh ones left: good for new instances, while in inherited ones their caches are not
+// given to anyone.
 pal::Lock& lock() noexcept;
 void only_this_thread_is_left() noexcept;
 

@@ -189,12 +189,26 @@ HugePages huge_pages() noexcept {
   return static_cast<HugePages>(answer);
 }
 
-std::int32_t thread_id() noexcept { return static_cast<std::int32_t>(syscall(SYS_gettid)); }
-
-bool thread_alive(std::int32_t id) noexcept {
+ThreadId thread_id() noexcept {
   const ErrnoKeeper keeper;
-  return syscall(SYS_tgkill, getpid(), id, 0) == 0 || errno != ESRCH;
+  const auto thread = static_cast<pid_t>(syscall(SYS_gettid));
+  // Whose descriptor this is: the clock of a thread's processor time has its number in it, inverted, above three bits
+  // (linux/posix-timers.h).
+  clockid_t clock = 0;
+  if (pthread_getcpuclockid(pthread_self(), &clock) == 0 && ~(clock >> 3) != thread) return 0;
+  return std::uint64_t{static_cast<std::uint32_t>(getpid())} << 32 | static_cast<std::uint32_t>(thread);
 }
+
+bool thread_alive(ThreadId id) noexcept {
+  const ErrnoKeeper keeper;
+  const auto process = static_cast<pid_t>(id >> 32);
+  // A child of vfork, or of a fork that ran no handlers, has a number of its own, and the system knows the thread under
+  // this number not at all.
+  if (process != getpid()) return true;
+  return syscall(SYS_tgkill, process, static_cast<pid_t>(id), 0) == 0 || errno != ESRCH;
+}
+
+std::uintptr_t thread_token() noexcept { return static_cast<std::uintptr_t>(pthread_self()); }
 
 void at_thread_exit(void (*)() noexcept) noexcept {}
 

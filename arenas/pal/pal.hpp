@@ -94,11 +94,21 @@ void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
 enum class HugePages : std::uint8_t { Never, OnRequest, Always };
 HugePages huge_pages() noexcept;
 
-// A number of the calling thread, unique among the live threads of this process, never 0.
-std::int32_t thread_id() noexcept;
+// A thread as the system names it: on Linux its process in the upper half, its own number in the lower one.
+using ThreadId = std::uint64_t;
 
-// Whether the thread is alive. A number that the system has given to a new thread reads as alive.
-bool thread_alive(std::int32_t id) noexcept;
+// The calling thread, never 0 for one of this process's. 0 for a caller that uses a thread's stack and words and is not
+// that thread: a child of vfork, or another process that shares this memory. What it writes down about itself would be
+// believed of the thread when the child is gone.
+ThreadId thread_id() noexcept;
+
+// Whether the thread is alive. A number that the system has given to a new thread reads as alive, and so does every
+// thread for a caller in another process than the thread's: there nobody can tell.
+bool thread_alive(ThreadId id) noexcept;
+
+// Tells the calling thread from all others that use this memory and live; never 0. The same in a forked child, and in
+// a child of vfork, which work with the words of the thread that they come from.
+std::uintptr_t thread_token() noexcept;
 
 // Calls `end` on threads that end, where the system tells a library of it without a handle of its own to give back; it
 // may leave some out. On Linux it tells of none.

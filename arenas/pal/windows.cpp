@@ -160,9 +160,11 @@ void allow_huge_pages(void*, std::size_t) noexcept {}
 void forbid_huge_pages(void*, std::size_t) noexcept {}
 HugePages huge_pages() noexcept { return HugePages::Never; }
 
-std::int32_t thread_id() noexcept { return static_cast<std::int32_t>(GetCurrentThreadId()); }
+ThreadId thread_id() noexcept { return GetCurrentThreadId(); }
 
-bool thread_alive(std::int32_t id) noexcept {
+std::uintptr_t thread_token() noexcept { return GetCurrentThreadId(); }
+
+bool thread_alive(ThreadId id) noexcept {
   if (id == thread_id()) return true;  // most often asked for, and each call below enters the kernel
   const ErrnoKeeper keeper;
   const HANDLE thread = OpenThread(SYNCHRONIZE | THREAD_QUERY_LIMITED_INFORMATION, FALSE, static_cast<DWORD>(id));

@@ -133,7 +133,7 @@ TEST_CASE("an address in a module is known by the module and the offset", "[pal]
 
 TEST_CASE("a thread that has ended is not alive, and the last error is the caller's", "[pal]") {
   CHECK(pal::thread_alive(pal::thread_id()));
-  std::int32_t other = 0;
+  pal::ThreadId other = 0;
   std::thread([&] { other = pal::thread_id(); }).join();
   ::SetLastError(1234);
   // The system keeps the object, and the number, for as long as a handle is open: join() has closed it.

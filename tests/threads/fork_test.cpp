@@ -144,4 +144,53 @@ TEST_CASE("a child does all there is to do, whatever other threads were at", "[t
   CHECK(process_statistics().instances == 1);
 }
 
+TEST_CASE("a child's threads have caches of their own, however many threads its parent had", "[threads][fork]") {
+  constexpr std::size_t kMany = 1021;
+  Berth berth("crowded");
+  berth::tests::Barrier meet(kMany + 1);
+  std::vector<std::thread> crowd;
+  for (std::size_t t = 0; t < kMany; ++t) {
+    crowd.emplace_back([&] {
+      berth_free(berth.handle(), berth_malloc(berth.handle(), 64));
+      meet.arrive_and_wait();
+      meet.arrive_and_wait();
+    });
+  }
+  meet.arrive_and_wait();
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    ::alarm(60);
+    // Twice: the indexes come back when the threads that had them have ended.
+    for (int round = 0; round < 2; ++round) {
+      Berth fresh("the child's");
+      void* mine = berth_malloc(fresh.handle(), 64);
+      berth::tests::Barrier in_child(5);
+      std::atomic<bool> fine{true};
+      std::vector<std::thread> threads;
+      for (int t = 0; t < 4; ++t) {
+        threads.emplace_back([&, t] {
+          void* block = make_proven(fresh.handle(), 200, static_cast<std::uint64_t>(t));
+          void* inherited = make_proven(berth.handle(), 200, static_cast<std::uint64_t>(t));
+          in_child.arrive_and_wait();
+          in_child.arrive_and_wait();
+          if (!check_and_free(fresh.handle(), block) || !check_and_free(berth.handle(), inherited)) fine = false;
+        });
+      }
+      in_child.arrive_and_wait();
+      if (statistics(fresh.get()).threads != 5) ::_exit(1);
+      in_child.arrive_and_wait();
+      for (std::thread& thread : threads) thread.join();
+      if (!fine) ::_exit(2);
+      berth_free(fresh.handle(), mine);
+      if (fresh.destroy().live_blocks != 0) ::_exit(3);
+    }
+    ::_exit(0);
+  }
+  int status = 0;
+  CHECK(::waitpid(pid, &status, 0) == pid);
+  CHECK(status == 0);
+  meet.arrive_and_wait();
+  for (std::thread& thread : crowd) thread.join();
+}
+
 #endif

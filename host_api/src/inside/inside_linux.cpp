@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "arenas/memcheck.hpp"
+#include "arenas/pal/pal.hpp"
 #include "host_api/src/inside/alternate_stacks.hpp"
 #include "host_api/src/inside/inside.hpp"
 #include "host_api/src/inside/kernel_pointers.hpp"
@@ -219,6 +220,12 @@ Obstacle ask_for_stacks(const Ground& ground, const StackQuery& query, bool smal
 
 Obstacle find_inside(const Ground& ground, bool threads) {
   if (ground.code.empty()) return {};
+  // /proc/self, and every number of a thread, would be that child's.
+  if (pal::thread_id() == 0) {
+    return {Cause::Unknown,
+            "whether a thread is executing in it cannot be told from a child of vfork, or another process that shares "
+            "this memory"};
+  }
   const auto self = static_cast<pid_t>(::syscall(SYS_gettid));
   Dispositions dispositions;
   if (Obstacle handler = find_handler(ground, dispositions)) return handler;
