@@ -28,30 +28,38 @@ class Findings {
     const std::uint64_t note = reinterpret_cast<std::uintptr_t>(block) << kKindBits | static_cast<std::uint64_t>(kind);
     for (std::atomic<std::uint64_t>& place : notes_) {
       std::uint64_t empty = 0;
-      if (place.compare_exchange_strong(empty, note, std::memory_order_relaxed)) break;
+      if (place.compare_exchange_strong(empty, note, std::memory_order_release, std::memory_order_relaxed)) break;
     }
-    any_.store(true, std::memory_order_relaxed);
+    // An exchange, not a store: so it goes on with the release sequence of those that came before, and whoever takes
+    // this `true` sees their notes as well.
+    any_.exchange(true, std::memory_order_release);
   }
 
   bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
 
-  // Calls `tell` with each, taken out.
+  // Calls `tell` with each, taken out. False: another thread was faster, and tells.
   template <typename Tell>
-  void take(Tell tell) noexcept {
-    any_.store(false, std::memory_order_relaxed);
+  bool take(Tell tell) noexcept {
+    bool told = false;
+    if (!any_.exchange(false, std::memory_order_acquire)) return false;
     for (std::atomic<std::uint64_t>& place : notes_) {
-      const std::uint64_t note = place.exchange(0, std::memory_order_relaxed);
+      const std::uint64_t note = place.exchange(0, std::memory_order_acquire);
       if (note != 0) {
+        told = true;
         tell(Finding{static_cast<MisuseKind>(note & ((1u << kKindBits) - 1)),
                      reinterpret_cast<const void*>(note >> kKindBits)});
       }
     }
+    return told;
   }
 
  private:
   static constexpr unsigned kKindBits = 3;  // and 47 of the address
 
-  // Any thread, relaxed: who has added a finding sees it itself; if another thread takes it first, that one tells.
+  // Any thread adds: a note first (release: with what the adder saw of the block), then `any_` (release). Any thread
+  // takes: `any_` first (acquire), then the notes. In the order of the changes of `any_`, either the taker's comes
+  // last, and it sees the note, or the adder's does, and `any_` stays true for the next one. So no note is left behind
+  // a false `any_`. A true one may have no note behind it, when a taker came between the two: take() says so.
   std::array<std::atomic<std::uint64_t>, kCapacity> notes_{};
   std::atomic<bool> any_{false};
 };

@@ -92,8 +92,7 @@ void report_not_a_block(Instance& called, const void* address, const Call& call)
 
 bool report_findings(Instance& called, const Call& call) noexcept {
   if (!called.findings.any()) return false;
-  called.findings.take([&](const Finding& finding) { report(finding.kind, called, finding.block, call); });
-  return true;
+  return called.findings.take([&](const Finding& finding) { report(finding.kind, called, finding.block, call); });
 }
 
 }  // namespace berth::core::misuse
