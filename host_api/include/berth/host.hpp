@@ -12,8 +12,19 @@
 //
 // Every function may be called from any thread; one Plugin, Import or Lease object is used by one thread at a time, as
 // any object that can be moved from. Only this header throws, and only berth::Error (a call of an Import lets through
-// what the plugin throws; such an object must not outlive the plugin); each throwing function has a noexcept twin that
-// takes an Error&. From inside the same plugin's attach or detach they answer BERTH_ERR_BUSY.
+// what the plugin throws); each throwing function has a noexcept twin that takes an Error&. From inside the same
+// plugin's attach or detach they answer BERTH_ERR_BUSY.
+//
+// What a plugin throws lives in the plugin. While an exception is on its way through a thread, or is being handled
+// there, no plugin is unloaded because its Plugin ends on that thread: Host::reap() does it afterwards. So the Host
+// outlives the handler:
+//
+//   berth::Host host;
+//   try { berth::Plugin plugin = host.load(...); ... } catch (const std::exception& error) { ... }
+//   host.reap();
+//
+// An exception that is kept for later (std::exception_ptr, std::future) or handled on another thread is like any
+// pointer into the plugin: nobody sees it, and it must have ended before the plugin does.
 #pragma once
 
 #include <algorithm>
@@ -147,7 +158,8 @@ class Lease {
   detail::Hold hold_;
 };
 
-// A loaded plugin. Destroying it unloads; what cannot be unloaded then is left to Host::reap().
+// A loaded plugin. Destroying it unloads, as does moving another one into it; what cannot be unloaded then, or may be
+// needed by an exception of this thread, is left to Host::reap().
 class Plugin {
  public:
   Plugin() noexcept;
@@ -220,7 +232,9 @@ class Plugin {
   std::shared_ptr<detail::PluginState> state_;
 };
 
-// Loads and unloads plugins. A host may have several; each outlives its plugins.
+// Loads and unloads plugins. A host may have several; each outlives its plugins. Its end unloads what is left, as
+// reap() does; what stays is kept until the process ends, but what only an exception holds back is unloaded by the next
+// load() or reap() of any Host.
 class Host {
  public:
   Host();
@@ -250,6 +264,9 @@ class Host {
   // enters through a raw symbol during an unload may enter too late to be seen. A thread that runs, or whose stack
   // holds what may be left of an old call, is asked by a signal, whether the unload is refused then or not: calls that
   // the system never restarts (poll, nanosleep, usleep; signal(7)) end with EINTR in it.
+  // BUSY at once in the handler of an exception that lives in the plugin or points into it. While an exception is on
+  // its way through this thread, as in a destructor that unwinding runs, nothing is thrown: the plugin is left to
+  // reap(), and the report says Zombie.
   UnloadReport unload(Plugin&& plugin);
   UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout);
   UnloadReport unload(Plugin&& plugin, Error& error) noexcept;

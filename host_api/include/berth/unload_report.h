@@ -29,7 +29,9 @@ enum {
   BERTH_CAUSE_NEEDED_BY,       /* another module is linked with it, or bound to its symbols */
   BERTH_CAUSE_OTHER_REFERENCE, /* somebody else has opened it too */
   BERTH_CAUSE_UNKNOWN,         /* there was no memory or descriptor left to find out */
-  BERTH_CAUSE_PUT_OFF          /* the loader is closing another module on the same thread, and this one after that */
+  BERTH_CAUSE_PUT_OFF,         /* the loader is closing another module on the same thread, and this one after that */
+  /* Refused, or left to a later reap, and nothing was changed: */
+  BERTH_CAUSE_EXCEPTION /* one on its way through this thread, or handled on it, may live in the module */
 };
 
 enum { BERTH_SURVIVOR_GROUPS = 8, BERTH_REPORT_NAME_BYTES = 64, BERTH_REPORT_TEXT_BYTES = 256 };

@@ -30,7 +30,9 @@ enum class Cause : std::uint32_t {
   NeededBy = BERTH_CAUSE_NEEDED_BY,
   OtherReference = BERTH_CAUSE_OTHER_REFERENCE,
   Unknown = BERTH_CAUSE_UNKNOWN,
-  PutOff = BERTH_CAUSE_PUT_OFF
+  PutOff = BERTH_CAUSE_PUT_OFF,
+  // Refused, or left to Host::reap(), and nothing was changed:
+  Exception = BERTH_CAUSE_EXCEPTION
 };
 
 // Its name in one word, for logs and tables; never NULL. [any thread]

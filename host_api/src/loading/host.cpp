@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/loading/plugin_loading.hpp"
 #include "host_api/src/plugin/plugin_state.hpp"
 #include "host_api/src/unloading/teardown.hpp"
@@ -89,6 +90,11 @@ Plugin& Plugin::operator=(Plugin&& other) noexcept {
 
 Plugin::~Plugin() {
   if (state_ == nullptr) return;
+  if (detail::any_exception()) {  // perhaps the plugin's, which somebody is yet to read
+    if (state_->holds.closed()) return;
+    detail::leave_to_reap(std::move(state_), detail::exception_in_hand());
+    return;
+  }
   if (state_->holds.close()) {
     detail::stop(*state_);
     state_->obstacle = detail::find_inside(*state_);
@@ -161,6 +167,7 @@ Host::~Host() {
 }
 
 Plugin Host::load(const std::filesystem::path& path, const LoadOptions& options) {
+  detail::tear_down_orphans(nullptr);
   return Plugin(detail::load_plugin(state_, path, options));
 }
 
@@ -201,6 +208,7 @@ UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout, Er
 
 std::vector<UnloadReport> Host::reap() {
   std::vector<UnloadReport> reports;
+  detail::tear_down_orphans(&reports);
   std::shared_ptr<detail::PluginState> rest = state_->take_all();
   while (const std::shared_ptr<detail::PluginState> plugin = std::move(rest)) {
     rest = std::move(plugin->next);

@@ -12,25 +12,27 @@ namespace berth::detail {
 
 namespace {
 
-// The plugins that nobody reaps any more. Never destroyed, because a mapped module's memory must stay; reachable, so
-// that leak checkers see the intent.
+// The plugins that nobody reaps any more, and those that any Host does. Never destroyed, because a mapped module's
+// memory must stay; reachable, so that leak checkers see the intent.
 union KeptForEver {
   constexpr KeptForEver() : list() {}
   ~KeptForEver() {}
   ZombieList list;
 };
 constinit KeptForEver kept_for_ever;
+constinit KeptForEver kept_for_another_host;
 
-void keep_for_ever(std::shared_ptr<PluginState> plugin) noexcept {
+void keep_without_host(std::shared_ptr<PluginState> plugin) noexcept {
+  const bool is_orphan = plugin->obstacle.why == Cause::Exception;
   try {
     const std::string cause = plugin->obstacle ? plugin->obstacle.text : "an import or a lease still holds it";
-    core::log::write(("berth: " + display_name(*plugin) +
-                      ": its Host has ended, its instance is kept until the process ends: " + cause)
+    core::log::write(("berth: " + display_name(*plugin) + ": its Host has ended, its instance is kept until " +
+                      (is_orphan ? "another Host loads or reaps: " : "the process ends: ") + cause)
                          .c_str());
   } catch (...) {
     core::log::write("berth: a Host has ended before its plugins, their instances are kept until the process ends");
   }
-  kept_for_ever.list.add(std::move(plugin));
+  (is_orphan ? kept_for_another_host : kept_for_ever).list.add(std::move(plugin));
 }
 
 }  // namespace
@@ -54,7 +56,7 @@ void ZombieList::put_back(std::shared_ptr<PluginState> plugin) noexcept {
       return;
     }
   }
-  keep_for_ever(std::move(plugin));
+  keep_without_host(std::move(plugin));
 }
 
 void ZombieList::end() noexcept {
@@ -64,10 +66,12 @@ void ZombieList::end() noexcept {
   }
   for (std::shared_ptr<PluginState> plugin = take_all(); plugin != nullptr;) {
     std::shared_ptr<PluginState> rest = std::move(plugin->next);
-    keep_for_ever(std::move(plugin));
+    keep_without_host(std::move(plugin));
     plugin = std::move(rest);
   }
 }
+
+ZombieList& ZombieList::orphans() noexcept { return kept_for_another_host.list; }
 
 std::string display_name(const PluginState& plugin) {
   const std::string path = plugin.path.string();

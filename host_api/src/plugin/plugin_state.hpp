@@ -64,8 +64,11 @@ class ZombieList {
   void gone() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
   std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
-  // The Host has ended: nobody reaps this list any more.
+  // The Host has ended: nobody reaps this list any more. Plugins that an exception held back become orphans.
   void end() noexcept;
+
+  // Plugins that can be unloaded once an exception is over, and whose Host has ended: every Host reaps them.
+  static ZombieList& orphans() noexcept;
 
  private:
   pal::Lock mutex_{pal::LockRank::Host};

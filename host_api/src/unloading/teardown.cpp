@@ -12,6 +12,7 @@
 
 #include "allocator/misuse/departed.hpp"
 #include "allocator/misuse/log.hpp"
+#include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/inside/inside.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
 #include "host_api/src/unloading/left_behind.hpp"
@@ -118,6 +119,12 @@ bool finish(PluginState& plugin, UnloadReport& report) noexcept {
   return true;
 }
 
+// The exception of the calling thread that lives in the plugin, or may.
+Obstacle find_exception(const PluginState& plugin) noexcept {
+  Obstacle obstacle = find_exception_on_its_way();
+  return obstacle ? obstacle : find_own_exception(plugin.modules, plugin.instance);
+}
+
 void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
   report.outcome = UnloadReport::Outcome::Zombie;
   report.status = BERTH_ERR_STILL_MAPPED;
@@ -198,6 +205,10 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
 bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
   const Clock::time_point start = Clock::now();
   name_report(plugin, report);
+  if (Obstacle exception = find_exception(plugin)) {
+    if (plugin.module.is_open()) plugin.obstacle = std::move(exception);
+    return false;
+  }
   if (plugin.module.is_open()) {  // somebody held it or was inside when it was to be closed
     if (!plugin.holds.closed() && !plugin.holds.close()) return false;
     stop(plugin);
@@ -213,6 +224,35 @@ bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
   const bool gone = finish(plugin, report);
   report.time_taken = Clock::now() - start;
   return gone;
+}
+
+UnloadReport leave_to_reap(std::shared_ptr<PluginState> plugin, Obstacle obstacle) noexcept {
+  UnloadReport report;
+  name_report(*plugin, report);
+  plugin->obstacle = std::move(obstacle);
+  report_zombie(*plugin, report);
+  ZombieList& zombies = *plugin->zombies;
+  zombies.add(std::move(plugin));
+  return report;
+}
+
+void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept {
+  ZombieList& orphans = ZombieList::orphans();
+  if (orphans.count() == 0) return;
+  std::shared_ptr<PluginState> rest = orphans.take_all();
+  while (const std::shared_ptr<PluginState> plugin = std::move(rest)) {
+    rest = std::move(plugin->next);
+    UnloadReport report;
+    if (!tear_down_again(*plugin, report)) {
+      orphans.put_back(plugin);
+      continue;
+    }
+    orphans.gone();
+    try {
+      if (reports != nullptr) reports->push_back(std::move(report));
+    } catch (...) {  // out of memory costs the report
+    }
+  }
 }
 
 void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {

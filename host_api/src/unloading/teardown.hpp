@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "berth/host.hpp"
 #include "host_api/src/modules/obstacle.hpp"
@@ -25,6 +26,12 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;
 
 // Tries again on one that ZombieList::take_all() gave. True: it is gone, `report` tells how.
 bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept;
+
+// Reports a plugin whose door is open or closed as it is, and leaves it to its Host's reap.
+UnloadReport leave_to_reap(std::shared_ptr<PluginState> plugin, Obstacle obstacle) noexcept;
+
+// Tries again on those whose Host has ended while an exception held them.
+void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept;
 
 // Undoes a load that failed with `error` after the module was opened, and adds to its text if something stays.
 void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept;

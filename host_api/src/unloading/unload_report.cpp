@@ -43,6 +43,7 @@ const char* cause_name(Cause cause) noexcept {
     case Cause::NeededBy: return "needed-by";
     case Cause::OtherReference: return "other-reference";
     case Cause::PutOff: return "put-off";
+    case Cause::Exception: return "exception";
     case Cause::Unknown: break;
   }
   return "unknown";

@@ -8,6 +8,7 @@
 #include <string>
 #include <thread>
 
+#include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/unloading/teardown.hpp"
 
 namespace berth::detail {
@@ -39,6 +40,11 @@ Obstacle wait_until_nobody_is_inside(const PluginState& plugin, Clock::time_poin
 }  // namespace
 
 UnloadReport unload_plugin(const std::shared_ptr<PluginState>& plugin, std::optional<milliseconds> timeout) {
+  // Not refused: the caller is a destructor, most likely, and may not throw.
+  if (const Obstacle exception = find_exception_on_its_way()) {
+    if (plugin->holds.closed()) throw being_unloaded(*plugin);
+    return leave_to_reap(plugin, exception);
+  }
   // Bounded, so that the sum cannot overflow: a year is for ever.
   const Clock::time_point deadline =
       Clock::now() + std::min<milliseconds>(timeout.value_or(milliseconds(0)), std::chrono::hours(24 * 365));
@@ -46,6 +52,11 @@ UnloadReport unload_plugin(const std::shared_ptr<PluginState>& plugin, std::opti
   if (!closed) {
     if (plugin->holds.closed()) throw being_unloaded(*plugin);
     refuse(*plugin, timeout, {Cause::Held, "an import or a lease still holds it"});
+  }
+  if (const Obstacle exception =
+          find_own_exception(plugin->modules, plugin->instance)) {  // to wait for it would be to wait for the caller
+    plugin->holds.open();
+    refuse(*plugin, std::nullopt, exception);
   }
   stop(*plugin);
   if (const Obstacle inside = wait_until_nobody_is_inside(*plugin, deadline)) {
