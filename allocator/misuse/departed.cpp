@@ -349,6 +349,16 @@ bool describe(const void* address, Text& text, const char* prefix) noexcept {
   return true;
 }
 
+bool keeps(const void* address) noexcept {
+  const pal::LockGuard held(guard);
+  for (std::uint64_t i = 0; i < kept; ++i) {
+    const Reservation& span = spans[(oldest + i) % kCapacity];
+    const auto offset = reinterpret_cast<std::uintptr_t>(address) - reinterpret_cast<std::uintptr_t>(span.base);
+    if (offset < span.bytes) return true;
+  }
+  return false;
+}
+
 pal::Lock& lock() noexcept { return guard; }
 
 bool holds(const Reservation& span) noexcept {

@@ -49,6 +49,10 @@ void forget_code(std::uintptr_t base, std::size_t bytes) noexcept;
 // address itself. [signal-safe]
 bool describe(const void* address, Text& text, const char* prefix) noexcept;
 
+// Whether an address lies in a span that the quarantine keeps: nobody else can have been given it. Takes the lock.
+// [any thread]
+bool keeps(const void* address) noexcept;
+
 // For the fork handlers; the second under the first: whether a span lies in the quarantine.
 pal::Lock& lock() noexcept;
 bool holds(const Reservation& span) noexcept;

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+#include <sys/single_threaded.h>
+
+#include <cerrno>
+#include <cstdint>
+
+#include "allocator/blocks/slab.hpp"
+#include "allocator/misuse/departed.hpp"
+#include "allocator/misuse/inspect.hpp"
+#include "allocator/misuse/log.hpp"
+#include "allocator/operations.hpp"
+#include "allocator/registry.hpp"
+#include "host_api/src/c_abi/handle.hpp"
+#include "host_api/src/routing/blocks.hpp"
+
+namespace berth::routing {
+
+namespace {
+
+// A locked instruction only where there is somebody to lock out.
+template <typename Number>
+Number add(std::atomic<Number>& counter, Number amount) noexcept {
+  if (__libc_single_threaded) {
+    const Number sum = counter.load(std::memory_order_relaxed) + amount;
+    counter.store(sum, std::memory_order_relaxed);
+    return sum;
+  }
+  return counter.fetch_add(amount, std::memory_order_relaxed) + amount;
+}
+
+// What the pagemap says of the start of a block; 0: it is none. Reports nothing.
+std::size_t block_bytes(core::Instance& instance, const void* block) noexcept {
+  if (instance.hardening != core::Hardening::Fast) return core::inspect(instance, block).block_bytes;
+  const std::uint64_t index = instance.page_index(block);
+  if (index >= instance.page_limit.load(std::memory_order_relaxed)) return 0;
+  const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
+  if (core::slab_word::is_slab(word)) {
+    return core::size_class::kTable[core::slab_word::size_class(word)].block_bytes;
+  }
+  if (core::page_word::kind(word) != core::PageKind::Run) return 0;
+  return static_cast<std::size_t>(core::page_word::value(word)) * pal::kPageSize;
+}
+
+void count_live(Module& module, std::int64_t bytes) noexcept {
+  const std::int64_t live = add(module.live_bytes, bytes);
+  if (bytes <= 0 || live <= 0) return;
+  const auto now = static_cast<std::uint64_t>(live);
+  std::uint64_t peak = module.peak_bytes.load(std::memory_order_relaxed);
+  if (now <= peak) return;
+  if (__libc_single_threaded) return module.peak_bytes.store(now, std::memory_order_relaxed);
+  while (now > peak && !module.peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  }
+}
+
+// Counts a block that a module has got. With a quota over several modules it may have been one too many.
+void* account(Module& module, berth_allocator* handle, void* block) noexcept {
+  if (block == nullptr) return nullptr;
+  const std::size_t bytes = block_bytes(instance_of(handle), block);
+  if (std::atomic<std::size_t>* group = module.group_bytes) {
+    const std::size_t quota = instance_of(handle).arena.counts().quota_bytes;
+    if (add(*group, bytes) > quota && quota != 0) {
+      add(*group, std::size_t{0} - bytes);
+      handle->deallocate(handle, block);
+      errno = ENOMEM;
+      return nullptr;
+    }
+  }
+  add(module.allocated_bytes, std::uint64_t{bytes});
+  count_live(module, static_cast<std::int64_t>(bytes));
+  return block;
+}
+
+bool pad(std::size_t& size) noexcept {
+  if (size > PTRDIFF_MAX - pal::kPageSize) return false;
+  size += kPadding;
+  if (size < 16) size = 16;
+  return true;
+}
+
+void* too_large() noexcept {
+  errno = ENOMEM;
+  return nullptr;
+}
+
+core::Instance* owner_of(const void* block) noexcept {
+  if (!near_instances(block)) return nullptr;
+  return core::registry::resolve(core::registry::find(block).handle);
+}
+
+// The address lies where nobody may write any more; the real allocator would look at it and die.
+bool is_late(const void* block, const char* operation, const void* caller) noexcept {
+  if (!near_instances(block) || !core::departed::keeps(block)) return false;
+  core::Line line;
+  line << "berth: " << operation << "(" << block << "): the address is no block of any plugin";
+  core::departed::describe(block, line.text(), "; it was ");
+  line << "; called from " << caller;
+  core::name_module(caller, line.text(), ", ");
+  core::log::write(line.c_str());
+  return true;
+}
+
+}  // namespace
+
+void* allocate(Module& module, std::size_t size, bool& served) noexcept {
+  berth_allocator* handle = handle_of(module);
+  served = handle != nullptr;
+  if (handle == nullptr) return nullptr;
+  if (!pad(size)) return too_large();
+  return account(module, handle, handle->allocate(handle, size));
+}
+
+void* allocate_zeroed(Module& module, std::size_t size, bool& served) noexcept {
+  berth_allocator* handle = handle_of(module);
+  served = handle != nullptr;
+  if (handle == nullptr) return nullptr;
+  if (!pad(size)) return too_large();
+  return account(module, handle, handle->allocate_zeroed(handle, 1, size));
+}
+
+void* allocate_aligned(Module& module, std::size_t alignment, std::size_t size, bool& served) noexcept {
+  berth_allocator* handle = alignment <= std::size_t{1} << 30 ? handle_of(module) : nullptr;
+  served = handle != nullptr;
+  if (handle == nullptr) return nullptr;
+  if (!pad(size)) return too_large();
+  return account(module, handle, handle->allocate_aligned(handle, alignment < 16 ? 16 : alignment, size));
+}
+
+bool free_routed(void* block, const char* operation, const void* caller) noexcept {
+  core::Instance* owner = owner_of(block);
+  if (owner == nullptr) return is_late(block, operation, caller);
+  auto* module = static_cast<Module*>(owner->user_data);
+  const std::size_t bytes = block_bytes(*owner, block);
+  // Asked before the block goes: what was kept afterwards has counted it as gone.
+  const bool kept = module->state.load(std::memory_order_acquire) == ModuleState::Kept;
+  core::deallocate_at_its_level(*owner, block, operation, caller);
+  if (bytes == 0) return true;
+  if (!kept) {
+    count_live(*module, -static_cast<std::int64_t>(bytes));
+    if (std::atomic<std::size_t>* group = module->group_bytes) add(*group, std::size_t{0} - bytes);
+    return true;
+  }
+  // acq_rel: who takes the last one away comes after all others, and is alone in the instance.
+  if (module->kept_left.fetch_sub(1, std::memory_order_acq_rel) == 1) end_kept(*module);
+  return true;
+}
+
+bool resize_routed(void* block, std::size_t size, const char* operation, const void* caller, void*& out) noexcept {
+  core::Instance* owner = owner_of(block);
+  if (owner == nullptr) {
+    if (!is_late(block, operation, caller)) return false;
+    out = size == 0 ? nullptr : too_large();
+    return true;
+  }
+  if (size == 0) {
+    free_routed(block, operation, caller);
+    out = nullptr;
+    return true;
+  }
+  if (!pad(size)) {
+    out = too_large();
+    return true;
+  }
+  auto* module = static_cast<Module*>(owner->user_data);
+  const bool kept = module->state.load(std::memory_order_acquire) == ModuleState::Kept;
+  const std::size_t before = block_bytes(*owner, block);
+  berth_allocator* handle = berth::handle_of(*owner);
+  out = handle->reallocate(handle, block, 0, size);
+  if (out == nullptr || kept) return true;
+  const std::size_t after = block_bytes(*owner, out);
+  if (out != block || after > before)
+    add(module->allocated_bytes, std::uint64_t{out != block ? after : after - before});
+  count_live(*module, static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
+  if (std::atomic<std::size_t>* group = module->group_bytes) add(*group, after - before);
+  return true;
+}
+
+bool measure_routed(const void* block, std::size_t& size) noexcept {
+  core::Instance* owner = owner_of(block);
+  if (owner == nullptr) return false;
+  // The padding is part of it, as the rounding is in glibc's.
+  size = block_bytes(*owner, block);
+  return true;
+}
+
+}  // namespace berth::routing

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Module image: what can be read of a module that is loaded: where its code is, what it imports, and to whom its
+// imports are bound. Reads the module's own tables in memory and takes no lock of Berth's.
+#pragma once
+
+#include <link.h>
+
+#include <cstddef>
+#include <cstdint>
+
+namespace berth::routing {
+
+struct CodeRange {
+  std::uintptr_t begin, end;
+};
+
+struct Image {
+  static constexpr std::size_t kMaxRanges = 8;
+
+  std::uintptr_t begin = 0, end = 0;  // all of it
+  CodeRange code[kMaxRanges] = {};
+  std::size_t ranges = 0;
+};
+
+// A module of this library's own namespace. False: the loader does not list it (any more). Asks the loader, so that no
+// lock may be held that is taken inside malloc.
+bool find_image(std::uintptr_t dynamic_section, Image& image) noexcept;
+
+// The same for every module of the namespace.
+void for_each_image(void (*visit)(const char* path, std::uintptr_t dynamic_section, const Image&, void* context),
+                    void* context) noexcept;
+
+struct Imports {
+  bool allocates = false;  // malloc and what belongs to it, or a function whose result the caller frees
+  bool creates = false;    // operator new
+  bool frees = false;
+  bool defines_malloc = false;  // it has an allocator of its own
+};
+Imports read_imports(const link_map& module) noexcept;
+
+// Where calls of the allocator go that the loader has bound already.
+enum class Binding : std::uint8_t { Here, Elsewhere };
+Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)(std::uintptr_t address)) noexcept;
+
+}  // namespace berth::routing

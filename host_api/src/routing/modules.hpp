@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Modules: everything the loader has opened since the program began, one instance each, made at the first allocation.
+// A module is in the table while it is mapped, and while its instance is kept because blocks of it live on. A record
+// outlives it: what is told of one file over all its loads.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "berth/allocator.h"
+#include "berth/instance.h"
+#include "host_api/src/routing/caller_map.hpp"
+#include "host_api/src/routing/module_image.hpp"
+
+namespace berth::routing {
+
+enum class ReleasePolicy : std::uint8_t {
+  WhenUnreferenced,  // an instance with live blocks is kept, until somebody can tell that nobody points into it
+  Always,
+  Never  // with live blocks
+};
+
+struct Settings {
+  ReleasePolicy release = ReleasePolicy::WhenUnreferenced;
+  std::uint32_t hardening = BERTH_HARDENING_FAST;
+  std::size_t quota_bytes = 0;    // of a plugin with its dependencies; 0: none
+  const char* only = nullptr;     // a shell pattern of paths or file names; null: all
+  std::uint32_t quarantine = 64;  // destroyed instances whose addresses stay reserved
+  bool quiet = false;             // misuse is counted and not told
+};
+
+// What is told of one file. Strings live as long as the process. Written under the loader's lock or the table's,
+// counters by any thread (relaxed: statistics); read at the end without any lock.
+struct Record {
+  const char* path = nullptr;
+  const char* name = nullptr;
+  std::atomic<Record*> next{nullptr};
+  Record* brought_by = nullptr;  // the plugin whose loading first brought it in; null: it was opened itself
+  std::atomic<const char*> not_routed{nullptr};  // why; null: it is routed
+  Imports imports;
+  std::atomic<bool> bound_elsewhere{false};   // its calls go to another library
+  std::atomic<bool> without_instance{false};  // the system had no memory or addresses for one
+  std::atomic<std::uint64_t> loads{0}, unloads{0};
+  // Of instances that have ended.
+  std::atomic<std::uint64_t> allocations{0}, allocated_bytes{0}, failed_allocations{0};
+  std::atomic<std::uint64_t> forgotten_blocks{0}, forgotten_bytes{0};
+  std::atomic<std::uint64_t> peak_bytes{0};
+  std::atomic<std::uint64_t> misuses{0};
+  std::atomic<std::size_t> group_bytes{0};  // live ones of it and of what it brought in, where there is a quota
+};
+
+enum class ModuleState : std::uint8_t { Free, Opening, Mapped, Closing, Kept };
+
+struct Module {
+  std::atomic<ModuleState> state{ModuleState::Free};
+  Code code = kUnknown;
+  bool counted = false;  // among its record's loads
+  std::uintptr_t dynamic_section = 0;
+  const link_map* map = nullptr;  // while it is mapped
+  Image image;
+  Record* record = nullptr;
+  std::atomic<std::size_t>* group_bytes = nullptr;
+  Module* next_pending = nullptr;  // under the loader's lock
+  bool is_pending = false;
+  // Written under the table's lock (release), read by whoever allocates (acquire). Null: not yet, or not any more.
+  std::atomic<berth_allocator*> handle{nullptr};
+  std::atomic<berth_instance*> instance{nullptr};
+  std::atomic<bool> refused{false};  // no instance: the real allocator serves it
+  // Usable bytes; written by whoever allocates or frees, relaxed.
+  std::atomic<std::uint64_t> allocated_bytes{0};
+  std::atomic<std::int64_t> live_bytes{0};
+  std::atomic<std::uint64_t> peak_bytes{0};
+  // Of a kept one: blocks left, so that the last free ends it. fetch_sub with acq_rel: it comes after all others.
+  std::atomic<std::size_t> kept_left{0};
+  // What a forked child has inherited and does not count.
+  std::uint64_t inherited_allocations = 0, inherited_bytes = 0, inherited_failures = 0;
+};
+
+// --- events, on the loader's thread, under its lock ------------------------------------------------------------------
+
+// Everything that is loaded now is the program's own. Once.
+void start(const Settings& settings) noexcept;
+bool started() noexcept;
+
+// A module was mapped; its code has not run. The answer is to be handed to closing(); null: nothing to tell.
+Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) noexcept;
+void closing(Module* module) noexcept;
+
+// The loader has finished what it was doing: what was opened counts, and what is really gone is given back.
+void consistent() noexcept;
+
+// --- for allocations -------------------------------------------------------------------------------------------------
+
+struct Site {
+  const void* caller;
+  const void* frame;
+};
+
+// Whose allocation this is; null: the real allocator's.
+Module* route(const Site& site) noexcept;
+
+// Null: it can have none.
+berth_allocator* make_instance(Module& module) noexcept;
+inline berth_allocator* handle_of(Module& module) noexcept {
+  berth_allocator* handle = module.handle.load(std::memory_order_acquire);
+  return handle != nullptr ? handle : make_instance(module);
+}
+
+// The last block of a kept instance was freed.
+void end_kept(Module& module) noexcept;
+
+// Whether routed spans lie, or lay, in the neighbourhood of an address.
+bool near_instances(const void* address) noexcept;
+
+// --- for reports -----------------------------------------------------------------------------------------------------
+
+Record* first_record() noexcept;
+// Sums over what is in the table now.
+struct Now {
+  std::uint64_t allocations, allocated_bytes, failed_allocations, peak_bytes;
+  std::uint64_t live_blocks, live_bytes, kept_blocks, kept_bytes;
+  bool mapped;
+};
+Now sum_of(const Record& record) noexcept;
+// Looks where the calls of those go that have allocated nothing. They must be mapped still.
+void look_at_bindings() noexcept;
+
+// --- fork ------------------------------------------------------------------------------------------------------------
+
+void before_fork() noexcept;
+void after_fork_in_parent() noexcept;
+void after_fork_in_child() noexcept;  // everything counts from zero
+
+}  // namespace berth::routing

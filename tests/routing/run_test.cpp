@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// berth run with small hosts and modules of our own: what it counts, gives back, keeps and says, and that the host's
+// output and status are its own.
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "support/catch.hpp"
+
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+struct Outcome {
+  int status = -1;  // 128 + number of a signal
+  std::string output;
+  std::string errors;
+};
+
+fs::path scratch() {
+  static const fs::path folder = [] {
+    std::string name = (fs::temp_directory_path() / "berth_routing_XXXXXX").string();
+    REQUIRE(mkdtemp(name.data()) != nullptr);
+    return fs::path(name);
+  }();
+  return folder;
+}
+
+std::string contents(const fs::path& path) {
+  std::ifstream stream(path);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
+
+Outcome shell(const std::string& command) {
+  const std::string out = (scratch() / "out").string();
+  const std::string err = (scratch() / "err").string();
+  const int status = std::system(("(" + command + ") >" + out + " 2>" + err).c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(out), contents(err)};
+}
+
+const std::string kBerth = BERTH_PROGRAM;
+const std::string kHost = BERTH_ROUTED_HOST;
+
+struct Run {
+  Outcome outcome;
+  Json report;
+};
+
+Run run(const std::string& options, const std::string& host_arguments) {
+  const std::string file = (scratch() / "report.json").string();
+  fs::remove(file);
+  Run result;
+  result.outcome = shell(kBerth + " run " + options + " --json " + file + " -- " + kHost + " " + host_arguments);
+  result.report = Json::parse(contents(file));
+  return result;
+}
+
+const Json& plugin(const Json& report, const std::string& name) {
+  for (const Json& one : report["plugins"]) {
+    if (one["name"] == name) return one;
+  }
+  FAIL("no plugin " << name << " in " << report.dump());
+  return report;
+}
+
+}  // namespace
+
+TEST_CASE("what a module leaves behind is kept, and named with its numbers") {
+  const Run run = ::run("", "exit 3 " BERTH_LEAKY);
+  CHECK(run.outcome.status == 7);
+  CHECK(run.outcome.output == "done\n");
+  CHECK(run.outcome.errors.find("leaky") != std::string::npos);
+  CHECK(run.report["routing"] == "on");
+  const Json& leaky = plugin(run.report, "leaky");
+  CHECK(leaky["loads"] == 3);
+  CHECK(leaky["unloads"] == 3);
+  CHECK(leaky["metering"] == "whole");
+  CHECK(leaky["kept_blocks"] == 24);
+  CHECK(leaky["kept_bytes"].get<std::size_t>() >= 24 * 100u);
+  CHECK(leaky["forgotten_blocks"] == 0);
+  CHECK(leaky["live_blocks"] == 0);
+}
+
+TEST_CASE("what a module leaves behind is forgotten where it was asked for") {
+  const Run run = ::run("--release always", "exit 3 " BERTH_LEAKY);
+  CHECK(run.outcome.status == 7);
+  const Json& leaky = plugin(run.report, "leaky");
+  CHECK(leaky["forgotten_blocks"] == 24);
+  CHECK(leaky["kept_blocks"] == 0);
+}
+
+TEST_CASE("a C++ module that frees everything leaves nothing, whoever allocated for it") {
+  for (const char* hardening : {"fast", "checked"}) {
+    const Run run = ::run(std::string("--hardening ") + hardening, "exit 10 " BERTH_CLEAN);
+    CHECK(run.outcome.status == 7);
+    const Json& clean = plugin(run.report, "clean");
+    CHECK(clean["unloads"] == 10);
+    CHECK(clean["allocations"].get<int>() > 10 * 30);
+    CHECK(clean["kept_blocks"] == 0);
+    CHECK(clean["misuses"] == 0);
+  }
+}
+
+TEST_CASE("where there is nothing to meter it is said") {
+  const Run run = ::run("", "exit 1 " BERTH_ONLY_FREES);
+  const Json& silent = plugin(run.report, "only_frees");
+  CHECK(silent["metering"] == "not");
+  CHECK(silent["metering_text"] == "imports no allocator, only free");
+}
+
+TEST_CASE("every end of a process is reported, and its status is its own") {
+  for (const char* end : {"exit", "_exit", "quick_exit", "abort"}) {
+    INFO(end);
+    const std::string arguments = std::string(end) + " 2 " BERTH_LEAKY;
+    const Outcome alone = shell(kHost + " " + arguments);
+    const Run run = ::run("", arguments);
+    CHECK(run.outcome.status == alone.status);
+    CHECK(run.outcome.output == alone.output);
+    CHECK(plugin(run.report, "leaky")["unloads"] == 2);
+  }
+}
+
+TEST_CASE("a forked child has a report of its own") {
+  const Run run = ::run("", "fork 2 " BERTH_LEAKY);
+  CHECK(run.report["plugins"].empty());
+  int children = 0;
+  for (const auto& entry : fs::directory_iterator(scratch())) {
+    const std::string name = entry.path().filename().string();
+    if (name.rfind("report.json.", 0) != 0) continue;
+    ++children;
+    CHECK(plugin(Json::parse(contents(entry.path())), "leaky")["unloads"] == 2);
+  }
+  CHECK(children == 1);
+}
+
+TEST_CASE("a quota refuses what is over it, and the host goes on") {
+  const Run run = ::run("--quota 1M", "exit 3 " BERTH_CLEAN);
+  CHECK(run.outcome.status == 7);
+}
+
+TEST_CASE("a leak may end a program that was well with a status of its own") {
+  CHECK(shell(kBerth + " run --quiet --fail-on-leak -- /bin/true").status == 0);
+  CHECK(::run("--fail-on-leak", "exit 1 " BERTH_LEAKY).outcome.status == 7);
+}
+
+TEST_CASE("modules may be chosen") {
+  const Run run = ::run("--only 'clean*'", "exit 1 " BERTH_LEAKY " " BERTH_CLEAN);
+  CHECK(plugin(run.report, "clean")["allocations"].get<int>() > 0);
+  CHECK(run.report["plugins"].size() == 1);
+  bool told = false;
+  for (const Json& one : run.report["not_routed"]) told |= one["name"] == "leaky" && !one["metering_text"].empty();
+  CHECK(told);
+}
+
+TEST_CASE("wrong usage and what cannot be started have their status") {
+  CHECK(shell(kBerth + " run -- " + (scratch() / "nobody").string()).status == 127);
+  CHECK(shell(kBerth + " run").status == 125);
+  CHECK(shell(kBerth + " run --release sometimes -- true").status == 125);
+  CHECK(shell(kBerth + " run --sample 100 -- true").status == 125);
+  CHECK(shell(kBerth + " run --quota little -- true").status == 125);
+  CHECK(shell(kBerth + " run --help").status == 0);
+}
+
+TEST_CASE("a program without plugins is left alone") {
+  const Outcome outcome = shell(kBerth + " run -- /bin/sh -c 'echo hi; exit 5'");
+  CHECK(outcome.status == 5);
+  CHECK(outcome.output == "hi\n");
+  CHECK(outcome.errors.empty());
+}

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+#include "tools/run/hooks.hpp"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#include <cstring>
+
+#include "host_api/src/routing/host_counts.hpp"
+#include "host_api/src/routing/interposed.hpp"
+#include "host_api/src/routing/operators.hpp"
+#include "host_api/src/routing/real_allocator.hpp"
+#include "tools/run/ends.hpp"
+#include "tools/run/report.hpp"
+
+namespace berth::run {
+
+constinit Settings settings;
+constinit Start program;
+constinit pid_t this_process = 0;
+
+}  // namespace berth::run
+
+// What the calling thread has last asked dlopen for. In front of dlopen stands a jump and no call, so that the loader
+// sees the real caller, by whose RUNPATH it searches.
+extern "C" {
+__attribute__((visibility("hidden"))) thread_local int berth_run_open_flags = 0;
+__attribute__((visibility("hidden"))) void* berth_run_real_dlopen = nullptr;
+}
+#if defined(__x86_64__)
+__asm__(R"(
+  .text
+  .globl dlopen
+  .type dlopen, @function
+dlopen:
+  movq berth_run_open_flags@gottpoff(%rip), %rax
+  movl %esi, %fs:(%rax)
+  movq berth_run_real_dlopen(%rip), %rax
+  jmp *%rax
+  .size dlopen, .-dlopen
+)");
+#endif
+
+namespace berth::run {
+
+namespace {
+
+void start() {
+  this_process = getpid();
+  program = find_start();
+  berth_run_real_dlopen = dlsym(RTLD_NEXT, "dlopen");
+  routing::real();
+  read_settings(find_variable(program, kVariable), settings);
+  routing::look_up_operators();
+  watch_ends();
+  routing::start(settings.routing);
+}
+
+void* opened(const link_map* module, long name_space) {
+  const bool apart = (berth_run_open_flags & RTLD_DEEPBIND) != 0;
+  return routing::opened(*module, name_space == LM_ID_BASE, apart);
+}
+
+void closing(void* module) { routing::closing(static_cast<routing::Module*>(module)); }
+
+void consistent() {
+  berth_run_open_flags = 0;
+  routing::consistent();
+}
+
+void in_child() {
+  routing::after_fork_in_child();
+  routing::host_counts::reset();
+  this_process = getpid();
+}
+
+// Takes an entry out of a list that colons divide.
+void drop_from_list(char* list, const char* file) noexcept {
+  char* out = list;
+  for (char* item = list; *item != '\0';) {
+    const std::size_t length = std::strcspn(item, ": ");
+    char* next = item + length + (item[length] != '\0' ? 1 : 0);
+    const std::size_t tail = std::strlen(file);
+    if (length < tail || std::strncmp(item + length - tail, file, tail) != 0) {
+      if (out != list) *out++ = ':';
+      std::memmove(out, item, length);
+      out += length;
+    }
+    item = next;
+  }
+  *out = '\0';
+}
+
+// Whom this process starts is not followed.
+void leave_environment() noexcept {
+  char** out = environ;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    if (std::strncmp(*entry, "BERTH_RUN=", 10) == 0) continue;
+    const bool preload = std::strncmp(*entry, "LD_PRELOAD=", 11) == 0;
+    const bool audit = std::strncmp(*entry, "LD_AUDIT=", 9) == 0;
+    if (preload) drop_from_list(*entry + 11, "/libberth-run.so");
+    if (audit) drop_from_list(*entry + 9, "/libberth-audit.so");
+    if ((preload && (*entry)[11] == '\0') || (audit && (*entry)[9] == '\0')) continue;
+    *out++ = *entry;
+  }
+  if (out != nullptr) *out = nullptr;
+}
+
+// After the handlers of the allocator itself, whose locks are taken under ours.
+__attribute__((constructor)) void begin() {
+  pthread_atfork(routing::before_fork, routing::after_fork_in_parent, in_child);
+  if (!settings.follow) leave_environment();
+}
+
+}  // namespace
+
+}  // namespace berth::run
+
+extern "C" __attribute__((visibility("default"), used)) const berth::run::Hooks berth_run_hooks = {
+    berth::run::start, berth::run::opened, berth::run::closing, berth::run::consistent};

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+#include "tools/run/report.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "arenas/pal/errno_keeper.hpp"
+
+namespace berth::run {
+
+namespace {
+
+// "FILE" of the first process, "FILE.PID" of others; or what "%p" makes of it. False: it is too long.
+bool json_path(char* out, std::size_t size) noexcept {
+  char number[24];
+  std::size_t first = sizeof(number) - 1;
+  number[first] = '\0';
+  for (auto rest = static_cast<unsigned>(this_process); rest != 0 || number[first] == '\0'; rest /= 10) {
+    number[--first] = static_cast<char>('0' + rest % 10);
+  }
+  std::size_t used = 0;
+  const auto append = [&](const char* text, std::size_t length) noexcept {
+    if (used + length >= size) return false;
+    std::memcpy(out + used, text, length);
+    used += length;
+    out[used] = '\0';
+    return true;
+  };
+  bool named = false;
+  for (const char* place = settings.json; *place != '\0';) {
+    const bool is_number = place[0] == '%' && place[1] == 'p';
+    if (is_number ? !append(number + first, std::strlen(number + first)) : !append(place, 1)) return false;
+    named |= is_number;
+    place += is_number ? 2 : 1;
+  }
+  if (named || this_process == settings.first_process) return true;
+  return append(".", 1) && append(number + first, std::strlen(number + first));
+}
+
+void write_json_file() noexcept {
+  char path[4200];
+  int file = -1;
+  if (json_path(path, sizeof(path))) file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file < 0) {
+    Writer(STDERR_FILENO) << "berth: the report cannot be written to " << settings.json << ": "
+                          << strerrordesc_np(errno) << "\n";
+    return;
+  }
+  {
+    Writer out(file);
+    write_json(out);
+  }
+  close(file);
+}
+
+bool any_loaded() noexcept {
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    if (record->loads.load(std::memory_order_relaxed) != 0) return true;
+  }
+  return false;
+}
+
+bool error_is_ours() noexcept {
+  struct stat now;
+  return fstat(STDERR_FILENO, &now) == 0 && now.st_dev == settings.error_device && now.st_ino == settings.error_file;
+}
+
+std::uint64_t leaked_bytes() noexcept {
+  std::uint64_t bytes = 0;
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    bytes += record->forgotten_bytes.load(std::memory_order_relaxed) + routing::sum_of(*record).kept_bytes;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+Row row_of(const routing::Record& record) noexcept {
+  Row row{&record, routing::sum_of(record), 0, 0, 0, "whole", ""};
+  row.allocations = record.allocations.load(std::memory_order_relaxed) + row.now.allocations;
+  row.allocated_bytes = record.allocated_bytes.load(std::memory_order_relaxed) + row.now.allocated_bytes;
+  row.peak_bytes = record.peak_bytes.load(std::memory_order_relaxed);
+  if (row.now.peak_bytes > row.peak_bytes) row.peak_bytes = row.now.peak_bytes;
+  const bool asks = record.imports.allocates || record.imports.creates;
+  const auto say = [&](const char* metering, const char* text) noexcept {
+    row.metering = metering;
+    row.text = text;
+  };
+  if (const char* why = record.not_routed.load(std::memory_order_relaxed)) {
+    say("not", why);
+  } else if (record.bound_elsewhere.load(std::memory_order_relaxed)) {
+    say(row.allocations != 0 ? "partly" : "not", "its calls are bound to another library's allocator");
+  } else if (record.without_instance.load(std::memory_order_relaxed)) {
+    say(row.allocations != 0 ? "partly" : "not", "the system had no memory for an instance");
+  } else if (!asks && row.allocations == 0) {
+    say("not", record.imports.defines_malloc ? "has an allocator of its own"
+               : record.imports.frees        ? "imports no allocator, only free"
+                                             : "imports no allocator");
+  } else if (row.allocations == 0) {
+    say("whole", "has allocated nothing");
+  }
+  return row;
+}
+
+int report(int status) noexcept {
+  // A child of vfork has its own number and its parent's memory.
+  if (getpid() != this_process || !routing::started()) return status;
+  const pal::ErrnoKeeper keeper;
+  routing::look_at_bindings();
+  if (settings.json != nullptr) write_json_file();
+  if (!settings.quiet && any_loaded() && error_is_ours()) {
+    Writer out(STDERR_FILENO);
+    write_table(out);
+  }
+  const bool leaked = settings.fails_on_leak && leaked_bytes() > settings.leak_bytes;
+  return status == 0 && leaked ? 1 : status;
+}
+
+}  // namespace berth::run

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The report of a process: its JSON and its table, at its end. Takes no lock: threads may have died holding one.
+#pragma once
+
+#include "host_api/src/routing/modules.hpp"
+#include "tools/run/settings.hpp"
+#include "tools/run/writer.hpp"
+
+namespace berth::run {
+
+extern Settings settings;
+extern Start program;
+extern pid_t this_process;
+
+// What is told of one file.
+struct Row {
+  const routing::Record* record;
+  routing::Now now;
+  std::uint64_t allocations, allocated_bytes, peak_bytes;
+  const char* metering;
+  const char* text;
+};
+Row row_of(const routing::Record& record) noexcept;
+
+void write_json(Writer& out) noexcept;
+void write_table(Writer& out) noexcept;
+
+// Both, where they are wanted. Not in a child that shares the memory of its parent. The status that the process is to
+// end with, which is another one where plugins have leaked and it was asked for.
+int report(int status) noexcept;
+
+}  // namespace berth::run

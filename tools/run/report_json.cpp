@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+#include "berth/version.h"
+#include "host_api/src/routing/host_counts.hpp"
+#include "tools/run/report.hpp"
+
+namespace berth::run {
+
+namespace {
+
+Writer& member(Writer& out, const char* name, std::uint64_t value) noexcept {
+  return out << ", \"" << name << "\": " << value;
+}
+
+std::uint64_t get(const std::atomic<std::uint64_t>& counter) noexcept {
+  return counter.load(std::memory_order_relaxed);
+}
+
+void write_plugin(Writer& out, const Row& row) noexcept {
+  const routing::Record& record = *row.record;
+  (out << "{\"path\": ").quoted(record.path) << ", \"name\": ";
+  out.quoted(record.name);
+  member(out, "loads", get(record.loads));
+  member(out, "unloads", get(record.unloads));
+  (out << ", \"metering\": ").quoted(row.metering) << ", \"metering_text\": ";
+  out.quoted(row.text);
+  member(out, "allocations", row.allocations);
+  member(out, "allocated_bytes", row.allocated_bytes);
+  member(out, "failed_allocations", get(record.failed_allocations) + row.now.failed_allocations);
+  member(out, "peak_bytes", row.peak_bytes);
+  member(out, "live_blocks", row.now.live_blocks);
+  member(out, "live_bytes", row.now.live_bytes);
+  member(out, "forgotten_blocks", get(record.forgotten_blocks));
+  member(out, "forgotten_bytes", get(record.forgotten_bytes));
+  member(out, "kept_blocks", row.now.kept_blocks);
+  member(out, "kept_bytes", row.now.kept_bytes);
+  out << ", \"kept_by\": [";
+  if (row.now.kept_blocks != 0) out << "\"not searched\"";
+  out << "]";
+  member(out, "misuses", get(record.misuses));
+  out << ", \"brought_by\": ";
+  if (record.brought_by != nullptr) {
+    out.quoted(record.brought_by->path);
+  } else {
+    out << "null";
+  }
+  out << "}";
+}
+
+void write_list(Writer& out, bool routed) noexcept {
+  const char* separator = "\n  ";
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    const bool is_routed = record->not_routed.load(std::memory_order_relaxed) == nullptr;
+    const Row row = row_of(*record);
+    if (is_routed != routed || (get(record->loads) == 0 && row.allocations == 0 && row.now.live_blocks == 0)) continue;
+    out << separator;
+    separator = ",\n  ";
+    write_plugin(out, row);
+  }
+}
+
+}  // namespace
+
+void write_json(Writer& out) noexcept {
+  out << "{\"berth\": \"" << BERTH_VERSION_STRING << "\", \"command\": ";
+  char command[2048];
+  std::size_t used = 0;
+  for (int number = 0; number < program.count; ++number) {
+    for (const char* text = program.arguments[number]; *text != '\0' && used + 2 < sizeof(command); ++text) {
+      command[used++] = *text;
+    }
+    if (number + 1 < program.count && used + 2 < sizeof(command)) command[used++] = ' ';
+  }
+  command[used] = '\0';
+  out.quoted(command);
+  member(out, "pid", static_cast<std::uint64_t>(this_process));
+  std::uint64_t allocations = 0;
+  std::uint64_t deallocations = 0;
+  for (const routing::host_counts::Place& place : routing::host_counts::places) {
+    allocations += get(place.allocations);
+    deallocations += get(place.deallocations);
+  }
+  out << ", \"routing\": \"on\",\n \"host\": {\"allocations\": " << allocations
+      << ", \"deallocations\": " << deallocations << "},\n \"plugins\": [";
+  write_list(out, true);
+  out << "],\n \"not_routed\": [";
+  write_list(out, false);
+  out << "]}\n";
+}
+
+}  // namespace berth::run

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+#include <cstring>
+
+#include "tools/run/report.hpp"
+
+namespace berth::run {
+
+namespace {
+
+constexpr std::size_t kNumber = 12;
+
+void format(std::uint64_t number, char (&out)[24], const char* unit) noexcept {
+  char digits[24];
+  std::size_t first = sizeof(digits) - 1;
+  digits[first] = '\0';
+  do {
+    digits[--first] = static_cast<char>('0' + number % 10);
+    number /= 10;
+  } while (number != 0);
+  std::strcpy(out, digits + first);
+  std::strncat(out, unit, sizeof(out) - std::strlen(out) - 1);
+}
+
+// Exact up to ten thousand, then in KiB and MiB.
+void bytes(Writer& out, std::uint64_t number) noexcept {
+  char text[24];
+  if (number < 10000) {
+    format(number, text, " B");
+  } else if (number < 10000u * 1024) {
+    format(number / 1024, text, " KiB");
+  } else {
+    format(number / 1024 / 1024, text, " MiB");
+  }
+  out.right(text, kNumber);
+}
+
+void count(Writer& out, std::uint64_t number, std::size_t width) noexcept {
+  char text[24];
+  format(number, text, "");
+  out.right(text, width);
+}
+
+}  // namespace
+
+void write_table(Writer& out) noexcept {
+  out << "berth: what the plugins of process " << static_cast<std::uint64_t>(this_process) << " took\n";
+  out.left("plugin", 24).right("loads", 6);
+  for (const char* title : {"peak", "allocated", "forgotten", "kept", "live"}) out.right(title, kNumber);
+  out << "  note\n";
+  bool any_kept = false;
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    if (record->loads.load(std::memory_order_relaxed) == 0) continue;
+    const Row row = row_of(*record);
+    out.left(record->name, 24);
+    count(out, record->loads.load(std::memory_order_relaxed), 6);
+    bytes(out, row.peak_bytes);
+    bytes(out, row.allocated_bytes);
+    bytes(out, record->forgotten_bytes.load(std::memory_order_relaxed));
+    bytes(out, row.now.kept_bytes);
+    bytes(out, row.now.live_bytes);
+    any_kept |= row.now.kept_blocks != 0;
+    if (row.text[0] != '\0') out << "  " << row.text;
+    out << "\n";
+  }
+  if (any_kept) out << "berth: what was live at an unload is kept, because nobody has searched who points to it\n";
+}
+
+}  // namespace berth::run

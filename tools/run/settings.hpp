@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What `berth run` was asked for, as it travels to every process in one variable of the environment: lines of
+// name=value, the file of the report last.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "host_api/src/routing/modules.hpp"
+
+namespace berth::run {
+
+inline constexpr const char* kVariable = "BERTH_RUN";
+
+struct Settings {
+  routing::Settings routing;
+  bool follow = true;
+  bool quiet = false;
+  bool fails_on_leak = false;
+  std::uint64_t leak_bytes = 0;  // that are let pass
+  const char* json = nullptr;    // absolute; "%p" is the process' number
+  pid_t first_process = 0;
+  dev_t error_device = 0;  // what descriptor 2 was
+  ino_t error_file = 0;
+};
+
+// The settings of this process; the text is that of the variable and stays what it is.
+void read_settings(const char* text, Settings& out) noexcept;
+
+// The program's arguments and environment, before the C library knows them.
+struct Start {
+  int count = 0;
+  char** arguments = nullptr;
+  char** environment = nullptr;
+};
+Start find_start() noexcept;
+const char* find_variable(const Start& start, const char* name) noexcept;
+
+}  // namespace berth::run
