@@ -13,6 +13,7 @@
 #include <new>
 
 #include "berth/instance.h"
+#include "host_api/src/hosts/host_list.hpp"
 
 // clang links a sanitizer's runtime, with weak operators of its own, before everything else: there ours must be strong.
 #define BERTH_REPLACEABLE __attribute__((visibility("default"), weak))
@@ -47,8 +48,11 @@ void* allocate_or_throw(std::size_t size, std::size_t alignment) {
   }
 }
 
+// Its plugins' owner, or another host's: this program's operators serve all that it shows them to.
 void release(void* block) noexcept {
-  if (block != nullptr && !berth_free_if_owned(block)) std::free(block);
+  if (block == nullptr || berth_free_if_owned(block)) return;
+  const berth::detail::HostFunctions* const other = berth::detail::hosts.find_owner(block);
+  if (other == nullptr || !other->free_if_owned(block)) std::free(block);
 }
 
 template <typename Allocate>

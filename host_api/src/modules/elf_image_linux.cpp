@@ -5,8 +5,8 @@
 #include "host_api/src/modules/elf_image_linux.hpp"
 
 #include <algorithm>
-#include <bit>
-#include <cstring>
+
+#include "host_api/src/hosts/notes_linux.hpp"
 
 namespace berth::detail {
 
@@ -28,9 +28,8 @@ std::size_t symbols_in_gnu_hash(const std::uint32_t* table) noexcept {
 
 }  // namespace
 
-ElfImage::ElfImage(const dl_phdr_info& info) noexcept
-    : base_(info.dlpi_addr), segments_(info.dlpi_phdr, info.dlpi_phnum) {
-  for (const ElfW(Phdr) & segment : segments_) {
+ElfImage::ElfImage(const dl_phdr_info& info) noexcept : info_(info), base_(info.dlpi_addr) {
+  for (const ElfW(Phdr) & segment : std::span(info.dlpi_phdr, info.dlpi_phnum)) {
     if (segment.p_type != PT_DYNAMIC) continue;
     const auto* first = reinterpret_cast<const ElfW(Dyn)*>(base_ + segment.p_vaddr);
     std::size_t count = 0;
@@ -70,7 +69,7 @@ bool ElfImage::is_bound_into(std::uintptr_t begin, std::size_t bytes) const noex
     const std::uintptr_t slot = base_ + relocation.r_offset;
     const auto symbol = ELF64_R_SYM(relocation.r_info);
     if (symbol == 0 || symbols_[symbol].st_shndx != SHN_UNDEF) return false;
-    if (slot % sizeof(void*) != 0 || !covers(slot, sizeof(void*))) return false;
+    if (slot % sizeof(void*) != 0 || !is_in_segment(info_, slot, sizeof(void*))) return false;
     // Relaxed: another thread may be binding it at this moment, and then it is one or the other.
     return __atomic_load_n(reinterpret_cast<const std::uintptr_t*>(slot), __ATOMIC_RELAXED) - begin < bytes;
   };
@@ -83,33 +82,9 @@ const void* ElfImage::address_of(ElfW(Addr) value) const noexcept {
   return reinterpret_cast<const void*>(value < base_ ? base_ + value : value);
 }
 
-bool ElfImage::covers(std::uintptr_t address, std::size_t bytes) const noexcept {
-  return std::ranges::any_of(segments_, [&](const ElfW(Phdr) & segment) {
-    const std::uintptr_t offset = address - base_;
-    return segment.p_type == PT_LOAD && offset >= segment.p_vaddr && bytes <= segment.p_memsz &&
-           offset - segment.p_vaddr <= segment.p_memsz - bytes;
-  });
-}
-
 const berth_allocator* ElfImage::plugin_new_handle() const noexcept {
-  // As plugin_new_linux.cpp writes it: lengths, type and name, then the distance from here to the handle. Looked for at
-  // each word, because linkers disagree on how notes of different alignment are padded.
-  constexpr unsigned char kHeader[] = {6, 0, 0, 0, 8, 0, 0, 0, 1, 0, 0, 0, 'B', 'e', 'r', 't', 'h', 0, 0, 0};
-  static_assert(std::endian::native == std::endian::little);
-  for (const ElfW(Phdr) & segment : segments_) {
-    if (segment.p_type != PT_NOTE || !covers(base_ + segment.p_vaddr, segment.p_memsz)) continue;
-    const auto* notes = reinterpret_cast<const unsigned char*>(base_ + segment.p_vaddr);
-    for (std::size_t at = 0; at + sizeof(kHeader) + sizeof(std::int64_t) <= segment.p_memsz; at += 4) {
-      if (std::memcmp(notes + at, kHeader, sizeof(kHeader)) != 0) continue;
-      std::int64_t distance = 0;
-      std::memcpy(&distance, notes + at + sizeof(kHeader), sizeof(distance));
-      const auto address =
-          reinterpret_cast<std::uintptr_t>(notes + at + sizeof(kHeader)) + static_cast<std::uintptr_t>(distance);
-      if (!covers(address, sizeof(void*))) return nullptr;
-      return __atomic_load_n(reinterpret_cast<berth_allocator* const*>(address), __ATOMIC_ACQUIRE);
-    }
-  }
-  return nullptr;
+  const void* const handle = find_note(info_, Note::Handle, sizeof(void*));
+  return handle != nullptr ? __atomic_load_n(static_cast<berth_allocator* const*>(handle), __ATOMIC_ACQUIRE) : nullptr;
 }
 
 }  // namespace berth::detail

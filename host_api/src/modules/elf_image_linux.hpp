@@ -43,7 +43,7 @@ class ElfImage {
   // Whether a symbol that the module imports is bound to an address in this range.
   bool is_bound_into(std::uintptr_t begin, std::size_t bytes) const noexcept;
 
-  // The instance that the module's operator new uses (see plugin_new_linux.cpp), nullptr if it has none.
+  // The instance that the module's operator new uses (Note::Handle), nullptr if it has none.
   const berth_allocator* plugin_new_handle() const noexcept;
 
  private:
@@ -52,10 +52,9 @@ class ElfImage {
   const char* text_at(std::size_t offset) const noexcept {
     return strings_ != nullptr && offset < strings_size_ ? strings_ + offset : "";
   }
-  bool covers(std::uintptr_t address, std::size_t bytes) const noexcept;
 
+  const dl_phdr_info& info_;  // for as long as the module is looked at
   std::uintptr_t base_;
-  std::span<const ElfW(Phdr)> segments_;
   std::span<const ElfW(Dyn)> dynamic_;
   const ElfW(Sym) * symbols_ = nullptr;
   const std::uint32_t* hash_ = nullptr;

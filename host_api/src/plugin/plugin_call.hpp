@@ -7,19 +7,21 @@
 #include <string>
 
 #include "berth/instance.h"
+#include "host_api/src/c_abi/current_instance.hpp"
+#include "host_api/src/c_abi/instance_handle.hpp"
 
 namespace berth::detail {
 
 // Makes an instance the one being loaded on this thread, and the previous one again at the end.
 class CurrentInstance {
  public:
-  explicit CurrentInstance(berth_instance* instance) noexcept : previous_(berth_set_current_instance(instance)) {}
+  explicit CurrentInstance(berth_instance* instance) noexcept : previous_(begin_load(to_handle(instance))) {}
   CurrentInstance(const CurrentInstance&) = delete;
   CurrentInstance& operator=(const CurrentInstance&) = delete;
-  ~CurrentInstance() { berth_set_current_instance(previous_); }
+  ~CurrentInstance() { continue_load(previous_); }
 
  private:
-  berth_instance* previous_;
+  CurrentLoad previous_;
 };
 
 // Each returns what went wrong, empty if nothing did. What the plugin threw is destroyed before they return: its type

@@ -11,7 +11,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <new>
 #include <type_traits>
 
@@ -42,7 +41,6 @@ enum Form { kPlain, kNothrow, kSized, kAligned, kAlignedNothrow, kAlignedSized, 
 struct RealOperators {
   void* allocate[2][kForms];  // [0]: operator new, [1]: operator new[]; the sized forms are not used
   void* deallocate[2][kForms];
-  std::uint64_t (*owner_id)(const void*);
 };
 
 constinit RealOperators real{};
@@ -72,9 +70,9 @@ void* find(const char* symbol) noexcept { return berth::detail::find_in_process(
       real.deallocate[array][form] = deallocate[array][form];
     }
   }
-  real.owner_id = reinterpret_cast<std::uint64_t (*)(const void*)>(find("berth_host_find_owner_id"));
-  auto* const current = reinterpret_cast<berth_allocator* (*)()>(find("berth_current_allocator"));
-  if (current != nullptr) berth_plugin_new_handle.store(current(), std::memory_order_release);
+  if (berth_allocator* const current = berth::detail::meet_hosts()) {
+    berth_plugin_new_handle.store(current, std::memory_order_release);
+  }
 }
 
 // The instance's handle, or NULL: then the real operators serve. The second look is for a constructor of the plugin
@@ -141,11 +139,12 @@ inline void* allocate(bool array, std::size_t size, std::size_t alignment, const
 
 [[gnu::noinline]] void deallocate_elsewhere(berth_allocator* instance, void* block, bool array, Form form,
                                             std::size_t size, std::align_val_t alignment) noexcept {
-  // Another instance's block: our own handle refuses it and names both plugins.
-  if (instance != nullptr && real.owner_id != nullptr && real.owner_id(block) != 0) {
-    instance->deallocate(instance, block);
+  if (instance != nullptr && berth::detail::has_owner(block)) {
+    instance->deallocate(instance,
+                         block);  // another instance's block: our own handle refuses it and names both plugins
     return;
   }
+  if (instance == nullptr && berth::detail::free_into_owner(block)) return;
   void* const function = real.deallocate[array][form];
   if (function == nullptr) return;
   switch (form) {

@@ -4,18 +4,26 @@
 // plugin_new.hpp for ELF.
 #include <dlfcn.h>
 
+#include "host_api/src/hosts/host_list.hpp"
+#include "host_api/src/hosts/notes_linux.hpp"
 #include "host_api/src/plugin_new/plugin_new.hpp"
 
-asm(".pushsection .note.berth, \"a\", %note\n"
-    ".balign 4\n"
-    ".long 6, 8, 1\n"  // length of the name, length of the content, type 1: where the handle is
-    ".asciz \"Berth\"\n"
-    ".balign 4\n"
-    "0: .quad berth_plugin_new_handle - 0b\n"
-    ".popsection\n");
+BERTH_NOTE("1", "berth_plugin_new_handle");
 
 namespace berth::detail {
 
 void* find_in_process(const char* symbol) noexcept { return dlsym(RTLD_DEFAULT, symbol); }
+
+berth_allocator* meet_hosts() noexcept {
+  fill_list(hosts, nullptr);
+  return find_current_allocator();
+}
+
+bool has_owner(const void* block) noexcept { return hosts.find_owner(block) != nullptr; }
+
+bool free_into_owner(void* block) noexcept {
+  const HostFunctions* const owner = hosts.find_owner(block);
+  return owner != nullptr && owner->free_if_owned(block);
+}
 
 }  // namespace berth::detail

@@ -5,6 +5,7 @@
 // shows is asked for by name, and what it does not show, of the C++ library that the plugin itself is linked with.
 #include <windows.h>
 
+#include <cstdint>
 #include <initializer_list>
 
 #include "host_api/src/plugin_new/plugin_new.hpp"
@@ -18,6 +19,10 @@ __asm__(
 
 namespace berth::detail {
 
+namespace {
+constinit std::uint64_t (*find_owner_id)(const void*) = nullptr;  // the program's, from the beginning
+}
+
 void* find_in_process(const char* symbol) noexcept {
   for (const wchar_t* library : {static_cast<const wchar_t*>(nullptr), L"libstdc++-6.dll"}) {
     const HMODULE module = ::GetModuleHandleW(library);
@@ -26,5 +31,16 @@ void* find_in_process(const char* symbol) noexcept {
   }
   return nullptr;
 }
+
+berth_allocator* meet_hosts() noexcept {
+  find_owner_id = reinterpret_cast<std::uint64_t (*)(const void*)>(find_in_process("berth_host_find_owner_id"));
+  auto* const current = reinterpret_cast<berth_allocator* (*)()>(find_in_process("berth_current_allocator"));
+  return current != nullptr ? current() : nullptr;
+}
+
+bool has_owner(const void* block) noexcept { return find_owner_id != nullptr && find_owner_id(block) != 0; }
+
+// The program's operator delete does.
+bool free_into_owner(void*) noexcept { return false; }
 
 }  // namespace berth::detail
