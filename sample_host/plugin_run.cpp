@@ -101,7 +101,10 @@ void PluginRun::work(std::size_t input, bool keep_text) noexcept {
 }
 
 void PluginRun::measure() {
-  if (plugin_) berth_instance_stats(plugin_.instance(), &report_.statistics);
+  if (!plugin_) return;
+  berth_instance_stats(plugin_.instance(), &report_.statistics);
+  report_.metering = plugin_.metering();
+  report_.metering_text = plugin_.metering_text();
 }
 
 void PluginRun::unload(berth::Host& host) {

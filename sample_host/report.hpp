@@ -29,6 +29,8 @@ struct PluginReport {
   std::string unit;
   berth_instance_statistics statistics{};  // after the work, before unloading
   AddressRange range;                      // of its instance
+  berth::Metering metering = berth::Metering::Not;
+  std::string metering_text = "it was not loaded";
   bool unloaded = false;
   berth::UnloadReport unload;
   std::vector<WorkResult> results;  // of the first round

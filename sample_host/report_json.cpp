@@ -43,6 +43,8 @@ Json to_json(const PluginReport& plugin) {
       {"bytes_left", plugin.unload.live_bytes},
       {"returned_bytes", plugin.unload.returned_bytes},
       {"cause", plugin.unload.cause},
+      {"metering", berth::metering_name(plugin.metering)},
+      {"metering_text", plugin.metering_text},
       {"results", results_of(plugin)},
   };
 }

@@ -24,7 +24,8 @@ void print_results(std::ostream& out, const RunReport& report) {
 
 std::string left_at_unload(const PluginReport& plugin) {
   if (!plugin.unloaded) return "kept";
-  if (plugin.unload.live_blocks == 0) return "none";
+  if (plugin.metering == berth::Metering::Not) return "not metered";
+  if (plugin.unload.live_blocks == 0) return plugin.metering == berth::Metering::Whole ? "none" : "none metered";
   return counted(plugin.unload.live_blocks, "block", "blocks") + ", " + bytes_text(plugin.unload.live_bytes);
 }
 
@@ -44,7 +45,13 @@ void print_plugins(std::ostream& out, const RunReport& report) {
                    bytes_text(statistics.committed_bytes), left_at_unload(plugin)});
   }
   table.print(out);
-  out << "Live and committed: after the work, before unloading. Peak: the most that was committed.\n\n";
+  out << "Live and committed: after the work, before unloading. Peak: the most that was committed.\n";
+  for (const PluginReport& plugin : report.plugins) {
+    if (!plugin.loaded) continue;
+    out << plugin.name << " is metered: " << berth::metering_name(plugin.metering)
+        << (plugin.metering_text.empty() ? "" : " (" + plugin.metering_text + ")") << ".\n";
+  }
+  out << '\n';
 }
 
 void print_process(std::ostream& out, const RunReport& report) {

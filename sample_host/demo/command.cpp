@@ -24,7 +24,8 @@ constexpr std::size_t kColumns = 80;
 
 std::string left_at_unload(const PluginReport& plugin) {
   if (!plugin.unloaded) return "not unloaded";
-  if (plugin.unload.live_blocks == 0) return "none";
+  if (plugin.metering == berth::Metering::Not) return "not metered";
+  if (plugin.unload.live_blocks == 0) return plugin.metering == berth::Metering::Whole ? "none" : "none metered";
   return counted(plugin.unload.live_blocks, "block", "blocks");
 }
 

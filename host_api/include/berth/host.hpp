@@ -202,6 +202,12 @@ class Plugin {
   std::vector<std::filesystem::path> dependencies() const;
   std::vector<std::filesystem::path> dependencies(Error& error) const noexcept;
 
+  // How much of the plugin's memory its instance sees, judged by what the plugin and the libraries that came with it
+  // import; and the reason, empty where it is the whole. Looked up with each call. Not, and "out of memory", where that
+  // cannot be.
+  Metering metering() const noexcept;
+  std::string metering_text() const;
+
   // Empty if the plugin is being unloaded, an unload waits for it, or this Plugin is empty.
   Lease lease() const noexcept;
 

@@ -34,6 +34,13 @@ enum {
   BERTH_CAUSE_EXCEPTION /* one on its way through this thread, or handled on it, may live in the module */
 };
 
+/* How much of the plugin's memory its instance sees. */
+enum {
+  BERTH_METERING_NOT = 0, /* nothing: the figures say nothing of the plugin */
+  BERTH_METERING_PARTLY,
+  BERTH_METERING_WHOLE
+};
+
 enum { BERTH_SURVIVOR_GROUPS = 8, BERTH_REPORT_NAME_BYTES = 64, BERTH_REPORT_TEXT_BYTES = 256 };
 
 /* Blocks of one size that the plugin never freed. */
@@ -59,6 +66,9 @@ typedef struct {
   size_t dependencies;                           /* libraries that were loaded because of the plugin */
   size_t dependencies_mapped;                    /* of these, still mapped */
   char dependency_text[BERTH_REPORT_TEXT_BYTES]; /* the first of them, and why it is */
+  uint32_t metering;                             /* BERTH_METERING_...: what live_blocks and live_bytes are worth */
+  uint32_t reserved;
+  char metering_text[BERTH_REPORT_TEXT_BYTES]; /* the reason; empty where the whole is metered */
 } berth_unload_report;
 
 #endif

@@ -35,6 +35,17 @@ enum class Cause : std::uint32_t {
   Exception = BERTH_CAUSE_EXCEPTION
 };
 
+// How much of a plugin's memory its instance sees, by what its modules import: what they take at run time by a name
+// alone (dlsym), or map themselves, is not seen.
+enum class Metering : std::uint32_t {
+  Not = BERTH_METERING_NOT,        // nothing: that no block is forgotten says nothing
+  Partly = BERTH_METERING_PARTLY,  // some goes past it
+  Whole = BERTH_METERING_WHOLE
+};
+
+// "not", "partly" or "whole"; never NULL. [any thread]
+const char* metering_name(Metering metering) noexcept;
+
 // Its name in one word, for logs and tables; never NULL. [any thread]
 const char* cause_name(Cause cause) noexcept;
 
@@ -64,6 +75,8 @@ struct UnloadReport {
   std::vector<berth_survivors> survivors;  // these by size, most bytes first, at most BERTH_SURVIVOR_GROUPS
   std::size_t returned_bytes = 0;          // address range given back
   std::vector<DependencyReport> dependencies;
+  Metering metering = Metering::Not;  // what live_blocks, live_bytes and survivors are worth
+  std::string metering_text;          // the reason; empty where the whole is metered
   std::chrono::nanoseconds time_taken{};
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.

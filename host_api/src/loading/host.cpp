@@ -129,6 +129,14 @@ std::vector<std::filesystem::path> Plugin::dependencies(Error& error) const noex
   return without_throwing(error, [&] { return dependencies(); });
 }
 
+Metering Plugin::metering() const noexcept {
+  return state_ != nullptr ? detail::find_metering(*state_).metering : Metering::Not;
+}
+
+std::string Plugin::metering_text() const {
+  return state_ != nullptr ? detail::find_metering(*state_).text : "the Plugin is empty";
+}
+
 void* Plugin::find(const char* name) const {
   if (state_ == nullptr) throw empty_plugin();
   if (name == nullptr) {

@@ -40,6 +40,20 @@ class ElfImage {
     }
   }
 
+  // use(name) for each symbol that the module uses and has not itself.
+  template <typename Use>
+  void for_each_import(Use use) const {
+    if (symbols_ == nullptr) return;
+    const std::span<const ElfW(Rela)> all[] = {std::span(relocations_, relocations_size_ / sizeof(ElfW(Rela))),
+                                               std::span(plt_relocations_, plt_relocations_size_ / sizeof(ElfW(Rela)))};
+    for (const std::span<const ElfW(Rela)> relocations : all) {
+      for (const ElfW(Rela) & relocation : relocations) {
+        const auto symbol = ELF64_R_SYM(relocation.r_info);
+        if (symbol != 0 && symbols_[symbol].st_shndx == SHN_UNDEF) use(text_at(symbols_[symbol].st_name));
+      }
+    }
+  }
+
   // Whether a symbol that the module imports is bound to an address in this range.
   bool is_bound_into(std::uintptr_t begin, std::size_t bytes) const noexcept;
 

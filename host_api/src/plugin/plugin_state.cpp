@@ -81,6 +81,18 @@ std::string display_name(const PluginState& plugin) {
   return path.empty() || path == plugin.name ? plugin.name : plugin.name + " (" + path + ")";
 }
 
+MeteringFinding find_metering(const PluginState& plugin) noexcept {
+  try {
+    berth_instance_statistics statistics{};
+    statistics.struct_size = sizeof(statistics);
+    berth_instance_stats(plugin.instance, &statistics);
+    const bool takes_handle = plugin.module.is_open() && plugin.module.own_symbol("berth_attach") != nullptr;
+    return find_metering(plugin.modules, {plugin.allocator, takes_handle, statistics.allocations != 0});
+  } catch (...) {
+    return {Metering::Not, "out of memory"};  // too short to need any
+  }
+}
+
 Error being_unloaded(const PluginState& plugin) {
   return Error(BERTH_ERR_BUSY, plugin.name, display_name(plugin) + ": it is being unloaded");
 }

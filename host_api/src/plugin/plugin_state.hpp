@@ -14,6 +14,7 @@
 
 #include "arenas/pal/lock.hpp"
 #include "berth/host.hpp"
+#include "host_api/src/metering/metering.hpp"
 #include "host_api/src/modules/code_range.hpp"
 #include "host_api/src/modules/file_claim.hpp"
 #include "host_api/src/modules/module_graph.hpp"
@@ -44,8 +45,9 @@ struct PluginState {
   bool check_threads = true;          // of the load options
   FileClaim claim;
   HoldCount holds;
-  bool attached = false;  // berth_attach has run (or there is none): berth_detach is due
-  Obstacle obstacle;      // why it is a zombie, or waits for its last thread
+  bool attached = false;     // berth_attach has run (or there is none): berth_detach is due
+  MeteringFinding metering;  // as it was when the module was to be closed
+  Obstacle obstacle;         // why it is a zombie, or waits for its last thread
 
   std::shared_ptr<PluginState> next;  // in a ZombieList
 };
@@ -80,6 +82,9 @@ class ZombieList {
 // "name (path)", or the name alone where it says the same; "name (instance 3, a copy of path)"; the path alone, or
 // "(unnamed)", where there is no name.
 std::string display_name(const PluginState& plugin);
+
+// How much of its memory is metered, while it is mapped.
+MeteringFinding find_metering(const PluginState& plugin) noexcept;
 
 // What a call on a plugin answers whose door is closed.
 Error being_unloaded(const PluginState& plugin);

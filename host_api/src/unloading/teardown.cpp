@@ -99,8 +99,24 @@ void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
   }
 }
 
+// What can be asked of the modules only as long as they are mapped comes first.
+void close(PluginState& plugin) noexcept {
+  plugin.metering = find_metering(plugin);
+  plugin.module.close();
+}
+
+void tell_metering(const PluginState& plugin, UnloadReport& report) noexcept {
+  report.metering = plugin.metering.metering;
+  try {
+    report.metering_text = plugin.metering.text;
+  } catch (...) {
+    report.metering_text = "out of memory";
+  }
+}
+
 // The module was closed. True: it has left, and the instance is destroyed.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
+  tell_metering(plugin, report);
   const bool stays = still_mapped(plugin);
   account_for_modules(plugin, report);
   if (stays) return false;
@@ -126,6 +142,7 @@ Obstacle find_exception(const PluginState& plugin) noexcept {
 }
 
 void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
+  tell_metering(plugin, report);
   report.outcome = UnloadReport::Outcome::Zombie;
   report.status = BERTH_ERR_STILL_MAPPED;
   berth_instance_statistics statistics{};
@@ -192,7 +209,7 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
   UnloadReport report;
   name_report(*plugin, report);
   detach(*plugin, report);
-  if (!plugin->obstacle) plugin->module.close();
+  if (!plugin->obstacle) close(*plugin);
   if (plugin->obstacle || !finish(*plugin, report)) {
     report_zombie(*plugin, report);
     ZombieList& zombies = *plugin->zombies;
@@ -216,7 +233,7 @@ bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
     if (plugin.obstacle) return false;
     detach(plugin, report);
     if (plugin.obstacle) return false;
-    plugin.module.close();
+    close(plugin);
   } else {
     prompt_unmapping(plugin.module.identity());
     prompt_users(plugin.allocator);

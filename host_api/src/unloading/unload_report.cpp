@@ -49,6 +49,15 @@ const char* cause_name(Cause cause) noexcept {
   return "unknown";
 }
 
+const char* metering_name(Metering metering) noexcept {
+  switch (metering) {
+    case Metering::Not: return "not";
+    case Metering::Partly: return "partly";
+    case Metering::Whole: break;
+  }
+  return "whole";
+}
+
 berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   if (const berth_status invalid = check_out_struct(out, kReportV1)) return invalid;
   berth_unload_report ours{};
@@ -64,6 +73,8 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   copy_text(ours.plugin, plugin);
   copy_text(ours.cause_text, cause);
   copy_text(ours.detach_error, detach_error);
+  ours.metering = static_cast<std::uint32_t>(metering);
+  copy_text(ours.metering_text, metering_text);
   ours.dependencies = dependencies.size();
   for (const DependencyReport& dependency : dependencies) {
     if (dependency.why == Cause::None) continue;

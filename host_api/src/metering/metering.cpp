@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The judgement, by what the modules import. What the C library and the C++ library keep for themselves, such as a FILE
+// or an exception object, is no plugin's.
+#include "host_api/src/metering/metering.hpp"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "host_api/src/metering/module_imports.hpp"
+
+namespace berth::detail {
+
+namespace {
+
+constexpr std::size_t kNamed = 3;
+
+// Libraries that serve the whole process, whoever brought them.
+bool is_runtime(std::string_view file) noexcept {
+  for (const std::string_view runtime :
+       {"libc.so", "libm.so", "ld-linux", "libdl.so", "libpthread.so", "librt.so", "libgcc_s", "libstdc++", "libc++.so",
+        "libc++abi.so", "libunwind", "libatomic.so", "libasan", "libtsan", "libubsan", "libwinpthread", "linux-vdso"}) {
+    if (file.starts_with(runtime)) return true;
+  }
+  return false;
+}
+
+struct Judged {
+  bool routed = false;  // its operator new uses the plugin's instance
+  std::string reason;   // what is not metered: "imports malloc"; empty: nothing
+};
+
+std::string needed(const ModuleImports& imports, std::string_view library) {
+  for (const std::string& name : imports.needs) {
+    if (name.starts_with(library)) return name;
+  }
+  return std::string(library);
+}
+
+bool any_starts_with(const ModuleImports& imports, std::string_view prefix) {
+  return std::ranges::any_of(imports.names, [&](const std::string& name) { return name.starts_with(prefix); });
+}
+
+void add(std::string& reason, std::string_view more) {
+  if (!reason.empty()) reason += "; ";
+  reason += more;
+}
+
+// What the module calls in the C++ library that allocates with the library's operator new.
+void add_library_code(const ModuleImports& imports, std::string& reason) {
+  if (any_starts_with(imports, "_ZNSt3__1") || any_starts_with(imports, "_ZNKSt3__1")) {
+    add(reason, "its strings are grown inside " + needed(imports, "libc++.so"));
+    return;
+  }
+  const std::string library = needed(imports, "libstdc++.so");
+  for (const std::string_view strings : {"_ZNSs", "_ZNSbIwSt11char_traits", "_ZNSt7__cxx1112basic_string"}) {
+    if (!any_starts_with(imports, strings)) continue;
+    add(reason, "its strings are grown inside " + library);
+    break;
+  }
+  if (any_starts_with(imports, "_ZNSt10filesystem") || any_starts_with(imports, "_ZNKSt10filesystem")) {
+    add(reason, "what std::filesystem gives it is allocated inside " + library);
+  }
+  if (any_starts_with(imports, "_ZNSt13basic_filebuf") || any_starts_with(imports, "_ZNSt14basic_ifstream") ||
+      any_starts_with(imports, "_ZNSt14basic_ofstream") || any_starts_with(imports, "_ZNSt13basic_fstream")) {
+    add(reason, "the buffers of its file streams are allocated inside " + library);
+  }
+}
+
+Judged judge(const ModuleIdentity& module, const berth_allocator* allocator) {
+  const ModuleImports imports = imports_of(module);
+  Judged judged;
+  judged.routed = imports.plugin_new_handle != nullptr && imports.plugin_new_handle == allocator;
+  if (imports.has_plugin_new && !judged.routed) {
+    judged.reason = imports.plugin_new_handle == nullptr
+                        ? "its operator new (berth::plugin_new) was loaded for no instance"
+                        : "its operator new (berth::plugin_new) allocates from another instance";
+  }
+  std::vector<std::string_view> names;
+  for (const char* const allocates : kAllocators) {
+    if (std::ranges::find(imports.names, allocates) != imports.names.end()) names.emplace_back(allocates);
+  }
+  if (any_starts_with(imports, "_Znw") || any_starts_with(imports, "_Zna")) names.emplace_back("operator new");
+  if (!names.empty()) {
+    std::string list = "imports ";
+    const std::size_t shown = std::min(names.size(), kNamed);
+    for (std::size_t i = 0; i < shown; ++i) list.append(i == 0 ? "" : ", ").append(names[i]);
+    if (names.size() > shown) list += " and " + std::to_string(names.size() - shown) + " more";
+    add(judged.reason, list);
+  }
+  if (judged.routed) add_library_code(imports, judged.reason);
+  return judged;
+}
+
+// "imports malloc" of a module as a phrase: "it imports malloc", "its strings are …".
+std::string sentence(const std::string& reason) { return reason.starts_with("imports") ? "it " + reason : reason; }
+
+}  // namespace
+
+MeteringFinding find_metering(std::span<const MappedModule> modules, const MeteringFacts& facts) {
+  if (modules.empty()) return {Metering::Not, "its modules are not listed"};
+  const Judged own = judge(modules.front().identity, facts.allocator);
+  bool has_berth = own.routed || facts.takes_handle || facts.has_allocated;
+  std::string reason = own.reason.empty() ? "" : sentence(own.reason);
+  for (const MappedModule& module : modules.subspan(1)) {
+    const std::string file = file_name(module.identity.name);
+    if (is_runtime(file)) continue;
+    const Judged library = judge(module.identity, facts.allocator);
+    has_berth = has_berth || library.routed;
+    if (!library.reason.empty()) add(reason, file + ", which came with it: " + sentence(library.reason));
+  }
+  if (!has_berth) {
+    const std::string without = "it has no Berth in it and ";
+    if (own.reason.starts_with("imports")) return {Metering::Not, without + reason.substr(3)};
+    return {Metering::Not, without + (reason.empty() ? "imports no allocator" : "cannot be metered: " + reason)};
+  }
+  if (reason.empty()) return {Metering::Whole, {}};
+  return {Metering::Partly, reason};
+}
+
+MeteringFinding find_metering_of_part(const ModuleIdentity& part, const berth_allocator* allocator) {
+  const Judged judged = judge(part, allocator);
+  if (judged.routed) return {judged.reason.empty() ? Metering::Whole : Metering::Partly, judged.reason};
+  return {Metering::Not, judged.reason.empty() ? "it imports no allocator" : sentence(judged.reason)};
+}
+
+}  // namespace berth::detail

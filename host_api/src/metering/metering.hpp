@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// How much of a plugin's memory its instance sees, and the reason where that is not all ("silence is not a zero").
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "berth/unload_report.hpp"
+#include "host_api/src/modules/module_graph.hpp"
+
+namespace berth::detail {
+
+struct MeteringFinding {
+  Metering metering = Metering::Not;
+  std::string text;  // empty where metering is Whole, else a phrase
+};
+
+// What is known of a plugin beside its modules.
+struct MeteringFacts {
+  const berth_allocator* allocator = nullptr;  // of its instance
+  bool takes_handle = false;                   // it exports berth_attach
+  bool has_allocated = false;                  // from its instance
+};
+
+// Of a plugin by its modules, itself first, while they are mapped.
+MeteringFinding find_metering(std::span<const MappedModule> modules, const MeteringFacts& facts);
+
+// Of one part that the plugin has opened.
+MeteringFinding find_metering_of_part(const ModuleIdentity& part, const berth_allocator* allocator);
+
+}  // namespace berth::detail
