@@ -234,6 +234,44 @@ BERTH_API berth_status berth_instance_guard_stats(berth_instance* instance, bert
  * in it meanwhile, the visitor included. [host] */
 BERTH_API berth_status berth_instance_visit(berth_instance* instance, berth_block_visitor visitor, void* context);
 
+/* Where a word lies that leads into a live block of an instance. */
+enum {
+  BERTH_REFERENCE_STACK = 1, /* a thread's stack or registers */
+  BERTH_REFERENCE_MODULE,    /* a module's data */
+  BERTH_REFERENCE_INSTANCE,  /* a live block of another instance */
+  BERTH_REFERENCE_HEAP,      /* the C library's heap */
+  BERTH_REFERENCE_OTHER      /* other memory of the process */
+};
+
+typedef struct {
+  uint32_t struct_size;
+  uint32_t kind;
+  const void* at;     /* where the word lies */
+  const void* target; /* what it says: an address in the block, its first byte or a later one */
+  const void* block;  /* where the block begins */
+  size_t block_size;  /* usable bytes */
+  uint64_t thread;    /* of a stack, where it is known: the thread's number, as the system has it; else 0 */
+  const char* name;   /* "thread 4711 (audio)", "libfoo.so: registry+0x18", "plugin reverb", "the C library's heap" */
+} berth_reference;
+
+/* False stops the visit. The reference and its name are valid until the visitor returns. */
+typedef bool (*berth_reference_visitor)(void* context, const berth_reference* reference);
+
+/* Calls the visitor for each word in the process that leads into a live block of the instance, 65,536 at most. What
+ * lies in the instance itself does not count: blocks that only point at each other are held by nobody. The search is
+ * conservative: a number that looks like an address counts, and so does a stale word of a stack frame that is in use;
+ * an encoded pointer is not seen. Exact when the instance is quiet.
+ *
+ * All other threads stand still meanwhile, up to 0.25 s for each GB of memory in use; calls such as poll and nanosleep
+ * end with EINTR in them. No other search runs at the same time. The visitor is called when they run again, and may
+ * call Berth.
+ *
+ * BUSY, and nothing is visited: a thread could not be held (it blocks the signal, waits in vfork, or is stopped by a
+ * debugger), or the search took longer than 10 s. OUT_OF_MEMORY, NOT_FOUND, INVALID_ARGUMENT. UNSUPPORTED on Windows
+ * and without /proc. [host] [any thread] */
+BERTH_API berth_status berth_instance_references(berth_instance* instance, berth_reference_visitor visitor,
+                                                 void* context);
+
 /* Gives empty memory back to the system now: what is free in the instance, in the calling thread's cache and in the
  * caches of threads that have ended. The free rests of huge pages stay, as long as they are no more than a 32nd of what
  * is committed. [host] [any thread] */

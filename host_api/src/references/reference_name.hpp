@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// What a place is called that points into an instance: "thread 4711 (audio)", "libfoo.so: registry+0x18",
+// "plugin reverb", "the C library's heap". Asked for after the search, when all threads run again.
+#pragma once
+
+#include <cstdint>
+
+#include "allocator/misuse/text.hpp"
+#include "host_api/src/references/search.hpp"
+
+namespace berth::references {
+
+// The kind, of berth/instance.h's BERTH_REFERENCE_.
+std::uint32_t name_place(const Found& found, core::Text& text) noexcept;
+
+}  // namespace berth::references

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+#include <dlfcn.h>
+
+#include <cstring>
+
+#include "allocator/registry.hpp"
+#include "arenas/pal/pal.hpp"
+#include "berth/instance.h"
+#include "host_api/src/references/process_files_linux.hpp"
+#include "host_api/src/references/reference_name.hpp"
+
+namespace berth::references {
+
+namespace {
+
+// A block that malloc has mapped by itself: it begins a page, with a header that says so and how long it is (glibc's
+// malloc/malloc.c: IS_MMAPPED, the second lowest bit of the size, and nothing before it). Others may share its entry of
+// the map table.
+bool is_mapped_by_malloc(const Found& found) noexcept {
+  constexpr std::uintptr_t kIsMapped = 2;
+  constexpr std::uintptr_t kFlags = 7;
+  for (std::uintptr_t chunk = found.at & ~(pal::kPageSize - 1); chunk >= found.region; chunk -= pal::kPageSize) {
+    std::uintptr_t header[2] = {};  // what lies before it, its size
+    if (!pal::read_memory(reinterpret_cast<const void*>(chunk), header, sizeof(header))) return false;
+    const std::uintptr_t size = header[1] & ~kFlags;
+    if (header[0] == 0 && (header[1] & kFlags) == kIsMapped && size % pal::kPageSize == 0 && found.at - chunk < size) {
+      return true;
+    }
+  }
+  return false;
+}
+
+void name_thread(std::int32_t thread, core::Text& text) noexcept {
+  if (thread == 0) {
+    text << "a thread's stack";
+    return;
+  }
+  char name[32];
+  files::read_thread_file(thread, "comm", name, sizeof(name));
+  name[std::strcspn(name, "\n")] = '\0';
+  text << "thread " << static_cast<std::uint64_t>(thread);
+  if (name[0] != '\0') text << " (" << name << ")";
+}
+
+// False: no module lies there.
+bool name_module(const void* address, core::Text& text) noexcept {
+  pal::ModulePlace place;
+  if (!pal::find_module(address, place)) return false;
+  text << (place.file[0] != '\0' ? place.file : "the program");
+  Dl_info info;
+  if (::dladdr(address, &info) != 0 && info.dli_sname != nullptr) {
+    const std::size_t offset =
+        static_cast<std::size_t>(static_cast<const char*>(address) - static_cast<const char*>(info.dli_saddr));
+    text << ": " << info.dli_sname;
+    if (offset != 0) text << "+" << reinterpret_cast<const void*>(offset);
+  } else {
+    text << "+" << reinterpret_cast<const void*>(place.offset);
+  }
+  return true;
+}
+
+}  // namespace
+
+std::uint32_t name_place(const Found& found, core::Text& text) noexcept {
+  switch (found.place) {
+    case PlaceOf::Stack: name_thread(found.thread, text); return BERTH_REFERENCE_STACK;
+    case PlaceOf::Instance: {
+      char name[core::registry::kNameBytes] = {};
+      core::registry::copy_name(found.holder, name);
+      text << "plugin " << name;
+      return BERTH_REFERENCE_INSTANCE;
+    }
+    case PlaceOf::Heap: text << "the C library's heap"; return BERTH_REFERENCE_HEAP;
+    case PlaceOf::Anonymous:
+    case PlaceOf::File: break;
+  }
+  if (name_module(reinterpret_cast<const void*>(found.at), text)) return BERTH_REFERENCE_MODULE;
+  if (found.place == PlaceOf::Anonymous && is_mapped_by_malloc(found)) {
+    text << "the C library's heap";
+    return BERTH_REFERENCE_HEAP;
+  }
+  text << (found.place == PlaceOf::File ? "a mapped file" : "memory of the host's");
+  return BERTH_REFERENCE_OTHER;
+}
+
+}  // namespace berth::references
