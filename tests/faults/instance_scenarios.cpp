@@ -165,6 +165,23 @@ void add_maintenance(std::vector<Scenario>& all, const Level& level) {
                    CHECK(count == 0);
                    return Answer::Refused;
                  }});
+  all.push_back({"berth_instance_references", name, filled, [](World& world) {
+                   std::size_t count = 0;
+                   const berth_status status = berth_instance_references(
+                       world.instance,
+                       [](void* context, const berth_reference*) {
+                         ++*static_cast<std::size_t*>(context);
+                         return true;
+                       },
+                       &count);
+                   if (status == BERTH_OK) {
+                     CHECK(count >= world.blocks.size());  // the list of them points to each
+                     return Answer::Done;
+                   }
+                   CHECK((status == BERTH_ERR_OUT_OF_MEMORY || status == BERTH_ERR_UNSUPPORTED));
+                   CHECK(count == 0);
+                   return Answer::Refused;
+                 }});
   all.push_back({"berth_free_if_owned", "more than is kept ready, " + name,
                  [level](World& world) {
                    world.open(at(level));

@@ -267,8 +267,8 @@ typedef bool (*berth_reference_visitor)(void* context, const berth_reference* re
  * call Berth.
  *
  * BUSY, and nothing is visited: a thread could not be held (it blocks the signal, waits in vfork, or is stopped by a
- * debugger), or the search took longer than 10 s. OUT_OF_MEMORY, NOT_FOUND, INVALID_ARGUMENT. UNSUPPORTED on Windows
- * and without /proc. [host] [any thread] */
+ * debugger), or the search took longer than 10 s. OUT_OF_MEMORY, NOT_FOUND, INVALID_ARGUMENT. UNSUPPORTED on Windows,
+ * without /proc, and where the system refuses process_vm_readv. [host] [any thread] */
 BERTH_API berth_status berth_instance_references(berth_instance* instance, berth_reference_visitor visitor,
                                                  void* context);
 

@@ -118,6 +118,7 @@ class Search {
       search_words(thread.vectors, thread.vectors_end, PlaceOf::Stack, thread.id);
     }
     threads_.release();
+    if (refused_) return Outcome::Refused;
     return late_ ? Outcome::ThreadsNotHeld : Outcome::Done;
   }
 
@@ -191,9 +192,18 @@ class Search {
       const std::uintptr_t page_end = std::min(end, (page | (pal::kPageSize - 1)) + 1);
       if (pal::read_memory(reinterpret_cast<const void*>(page), piece_.base(), page_end - page)) {
         search_copy(page, page_end - page, place, thread, holder);
+      } else if (!may_read()) {
+        refused_ = true;
+        return;
       }
       page = page_end;
     }
+  }
+
+  // Whether the system lets us read what surely can be read.
+  bool may_read() const noexcept {
+    std::uintptr_t word = 0;
+    return pal::read_memory(&base_, &word, sizeof(word));
   }
 
   void search_copy(std::uintptr_t from, std::size_t bytes, PlaceOf place, std::int32_t thread,
@@ -236,6 +246,7 @@ class Search {
   std::uint64_t deadline_ = 0;
   std::uintptr_t region_begin_ = 0;
   bool late_ = false;
+  bool refused_ = false;
 };
 
 // Drops what lies in an instance's books or free blocks: only what it holds for somebody counts.
