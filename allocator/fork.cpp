@@ -5,7 +5,8 @@
 // in the order of lines, then the leaves; but for the instances, in the order of arenas/pal/lock_order.hpp. What no
 // lock guards are the caches of other threads, which the fork may cut in mid-change: in the child nobody takes them
 // over. So it loses the free blocks that they held, and nothing else. What a thread had reserved for an instance that
-// it was creating or destroying goes back in the child.
+// it was creating or destroying goes back in the child. Between our handlers those of the process that are older than
+// ours run, on the thread that forks and in the child: for them every lock is open (arenas/pal/lock.hpp).
 #include "allocator/fork.hpp"
 
 #include <atomic>
@@ -20,6 +21,7 @@
 #include "allocator/threads/cache_ownership.hpp"
 #include "allocator/threads/thread_identity.hpp"
 #include "arenas/ledger.hpp"
+#include "arenas/pal/cancellation.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::core {
@@ -28,6 +30,9 @@ namespace {
 
 // Between prepare and parent or child it belongs to whoever has taken `forking`.
 constinit std::bitset<registry::kCapacity> held;
+
+// In the same way.
+constinit int cancellation_before = 0;
 
 // Set when prepare has taken everything (release), taken by the one who gives it back (acquire).
 constinit std::atomic<bool> forking{false};
@@ -46,47 +51,57 @@ class Execution {
 };
 
 void lock_instance(Instance& instance) noexcept {
-  instance.shared_lock.lock();
-  instance.slots_lock.lock();
-  instance.block_states.lock().lock();
-  instance.guard.lock.lock();
-  instance.arena.lock().lock();
+  instance.shared_lock.lock_for_fork();
+  instance.slots_lock.lock_for_fork();
+  instance.block_states.lock().lock_for_fork();
+  instance.guard.lock.lock_for_fork();
+  instance.arena.lock().lock_for_fork();
   pal::forget_ranks_from(pal::LockRank::SharedCache);  // the next instance's may come
 }
 
 void unlock_instance(Instance& instance) noexcept {
-  instance.arena.lock().unlock();
-  instance.guard.lock.unlock();
-  instance.block_states.lock().unlock();
-  instance.slots_lock.unlock();
-  instance.shared_lock.unlock();
+  instance.arena.lock().unlock_after_fork();
+  instance.guard.lock.unlock_after_fork();
+  instance.block_states.lock().unlock_after_fork();
+  instance.slots_lock.unlock_after_fork();
+  instance.shared_lock.unlock_after_fork();
 }
 
 void prepare() noexcept {
   const Execution here;
   if (ended.load()) return;
-  registry::lock().lock();
+  // Other handlers run before ours give the locks back, and may be cancellation points. It is kept where both this
+  // thread and the child find it, by the locks.
+  const int cancellation = pal::disable_cancellation();
+  registry::lock().lock_for_fork();
+  cancellation_before = cancellation;
   registry::hold_all(held, lock_instance);
-  thread_identity::lock().lock();
-  departed::lock().lock();
-  ledger::lock().lock();
-  log::lock().lock();
+  thread_identity::lock().lock_for_fork();
+  departed::lock().lock_for_fork();
+  ledger::lock().lock_for_fork();
+  log::lock().lock_for_fork();
+  pal::forget_ranks_from(pal::LockRank::Registry);  // what other handlers take comes under none of these
+  pal::fork_holder.store(pal::thread_token(), std::memory_order_relaxed);
   forking.store(true, std::memory_order_release);
 }
 
 void give_back() noexcept {
   if (!forking.exchange(false, std::memory_order_acquire)) return;
-  log::lock().unlock();
-  ledger::lock().unlock();
-  departed::lock().unlock();
-  thread_identity::lock().unlock();
+  pal::fork_holder.store(0, std::memory_order_relaxed);
+  log::lock().unlock_after_fork();
+  ledger::lock().unlock_after_fork();
+  departed::lock().unlock_after_fork();
+  thread_identity::lock().unlock_after_fork();
   registry::release_all(held, unlock_instance);
-  registry::lock().unlock();
+  registry::lock().unlock_after_fork();
 }
 
 void parent() noexcept {
   const Execution here;
-  if (!ended.load()) give_back();
+  if (ended.load() || !pal::holds_locks_for_fork()) return;
+  const int cancellation = cancellation_before;
+  give_back();
+  pal::restore_cancellation(cancellation);
 }
 
 // An instance lives in it, or the quarantine keeps it.
@@ -98,6 +113,8 @@ void child() noexcept {
   // The child's only thread holds every lock itself; the others that may have waited in prepare are not here.
   executing.store(0, std::memory_order_relaxed);
   forking.store(false, std::memory_order_relaxed);
+  pal::fork_holder.store(0, std::memory_order_relaxed);
+  const int cancellation = cancellation_before;
   registry::release_all(held, [](Instance& instance) {
     abandon_caches_of_others(instance);
     realtime::abandon_stocks_of_others(instance);
@@ -105,15 +122,16 @@ void child() noexcept {
   });
   registry::forget_others();
   ledger::release_orphans(is_owned);
-  log::lock().unlock();
-  ledger::lock().unlock();
-  departed::lock().unlock();
+  log::lock().unlock_after_fork();
+  ledger::lock().unlock_after_fork();
+  departed::lock().unlock_after_fork();
   thread_identity::only_this_thread_is_left();
-  thread_identity::lock().unlock();
-  registry::lock().unlock();
+  thread_identity::lock().unlock_after_fork();
+  registry::lock().unlock_after_fork();
   pressure::forget_others();
   Arena::forget_committed();
   registry::for_each([](Instance& instance, void*) { instance.arena.count_committed(); }, nullptr);
+  pal::restore_cancellation(cancellation);
 }
 
 // As early as can be: handlers run their prepare in the reverse order of registration, so those of the program, which

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "allocator/instance.hpp"
+#include "arenas/pal/cancellation.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::core::pressure {
@@ -50,6 +51,7 @@ bool relieve(Instance& instance, std::size_t needed) noexcept {
   if (handlers.ask_pressure == nullptr) return false;
   const std::uintptr_t thread = pal::thread_token();
   if (is_inside(thread, instance.id)) return false;
+  const pal::NoCancellation alive;
   Place* const place = enter(thread, instance.id);
   if (place == nullptr) return false;
   const bool again = handlers.ask_pressure(handlers, instance.self, needed);

@@ -67,7 +67,9 @@ constinit LineTable<Line, kCapacity> lines;
 alignas(pal::kPageSize) constinit std::array<std::atomic<std::uint32_t>, kGranules> granules{};
 constexpr std::size_t kGranulesInPage = pal::kPageSize / sizeof(granules[0]);
 constinit PageUse<kGranules / kGranulesInPage> granule_pages;  // under the guard
-constinit std::uint64_t last_id = 0;                           // under the guard
+// Which ones hold_all() has pinned; null: none. Under the guard.
+constinit std::bitset<kCapacity>* held_for_fork = nullptr;
+constinit std::uint64_t last_id = 0;  // under the guard
 constinit std::atomic<std::uint32_t> live{0};
 // Odd while a chain is being changed: a reader that found nothing looks again if this has moved. Written under the
 // guard, links with release after it, read by find, links with acquire before its second look.
@@ -240,8 +242,13 @@ Instance* retire(InstanceHandle handle, std::uint32_t& number) noexcept {
     // acq_rel: no pin begins after this; what others did in the instance before is seen by the destroyer.
   } while (!line->word.compare_exchange_weak(word, make_word(generation_of(word), State::Dying) | (word & kPinMask),
                                              std::memory_order_acq_rel, std::memory_order_relaxed));
-  while ((line->word.load(std::memory_order_acquire) & kPinMask) != 0) pal::yield();
   number = line_of(handle);
+  // Another handler of a fork destroys it: the pin is this thread's own.
+  if (pal::holds_locks_for_fork() && held_for_fork != nullptr && (*held_for_fork)[number]) {
+    (*held_for_fork)[number] = false;
+    unpin(number);
+  }
+  while ((line->word.load(std::memory_order_acquire) & kPinMask) != 0) pal::yield();
   Instance* instance = line->instance.load(std::memory_order_relaxed);
   const pal::LockGuard held(guard);
   unlink(number);
@@ -330,6 +337,7 @@ Pin::~Pin() {
 }
 
 void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
+  held_for_fork = &held;
   for (std::uint32_t number = 1; number < lines.end(); ++number) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
     if (state_of(word) != State::Live || !pin(make_handle(number, generation_of(word)))) continue;
@@ -339,6 +347,7 @@ void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
 }
 
 void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
+  held_for_fork = nullptr;
   for (std::uint32_t number = 1; number < lines.end(); ++number) {
     if (!held[number]) continue;
     held[number] = false;

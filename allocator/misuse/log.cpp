@@ -31,6 +31,7 @@ void write(const char* line) noexcept {
     context = current_context;
   }
   if (handler != nullptr) {
+    const pal::NoCancellation alive;
     handler(context, line);
     return;
   }

@@ -7,6 +7,7 @@
 #include "allocator/misuse/log.hpp"
 #include "allocator/misuse/text.hpp"
 #include "allocator/registry.hpp"
+#include "arenas/pal/cancellation.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::core::misuse {
@@ -60,6 +61,7 @@ void report(MisuseKind kind, const char* says, Instance& called, const void* add
   }
   const Misuse event{kind,         called.self,    owner.handle, address,     call.size,
                      line.c_str(), call.operation, call.caller,  place.block, place.block_bytes};
+  const pal::NoCancellation alive;
   called.handlers.tell_misuse(called.handlers, event);
 }
 

@@ -23,6 +23,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "arenas/pal/cancellation.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/pal.hpp"
 
@@ -41,10 +42,11 @@ namespace {
 // Reads the beginning of a one-line file of the system, for comparison; "" where there is none.
 struct Setting {
   explicit Setting(const char* path) noexcept {
-    const int file = open(path, O_RDONLY | O_CLOEXEC);
+    // Not by open and its like, which are cancellation points.
+    const auto file = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
     if (file < 0) return;
-    const ssize_t length = read(file, text, sizeof(text) - 1);
-    close(file);
+    const long length = syscall(SYS_read, file, text, sizeof(text) - 1);
+    syscall(SYS_close, file);
     if (length <= 0) text[0] = '\0';
   }
   char text[64] = {};
@@ -263,13 +265,29 @@ std::uint64_t random_seed() noexcept {
 void write_error(const char* text, std::size_t length) noexcept {
   const ErrnoKeeper keeper;
   while (length > 0) {
-    const ssize_t written = write(STDERR_FILENO, text, length);
+    const long written = syscall(SYS_write, STDERR_FILENO, text, length);  // write is a cancellation point
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return;
     text += written;
     length -= static_cast<std::size_t>(written);
   }
 }
+
+int disable_cancellation() noexcept {
+  int before = PTHREAD_CANCEL_ENABLE;
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+  return before;
+}
+
+void restore_cancellation(int before) { pthread_setcancelstate(before, nullptr); }
+
+int defer_cancellation() noexcept {
+  int before = PTHREAD_CANCEL_DEFERRED;
+  pthread_setcanceltype(PTHREAD_CANCEL_DEFERRED, &before);
+  return before;
+}
+
+void restore_cancellation_type(int before) { pthread_setcanceltype(before, nullptr); }
 
 bool at_fork(void (*prepare)(), void (*parent)(), void (*child)()) noexcept {
   return pthread_atfork(prepare, parent, child) == 0;

@@ -2,6 +2,10 @@
 // Copyright (c) the Berth authors
 #include "arenas/pal/lock_order.hpp"
 
+#include "arenas/pal/lock.hpp"
+
+constinit std::atomic<std::uintptr_t> berth::pal::fork_holder{0};
+
 #if !defined(NDEBUG)
 
 #include <algorithm>

@@ -129,3 +129,66 @@ TEST_CASE("a module leaves while one thread forks and another waits to", "[modul
     CHECK(fine);
   }
 }
+
+namespace {
+
+// What the host's own handlers use in a fork: those are older than any module.
+Module* used_in_fork = nullptr;
+std::atomic<int> uses_in_fork{0};
+
+void use_in_fork() {
+  if (used_in_fork == nullptr) return;
+  bool fine = true;
+  for (const std::size_t size : {100u, 3000u, 30000u, 3000000u}) {
+    std::vector<void*> blocks;
+    for (int i = 0; i < 20; ++i) {
+      void* block = used_in_fork->allocate(size);
+      fine = block != nullptr && fine;
+      blocks.push_back(block);
+    }
+    for (void* block : blocks) fine = used_in_fork->free(block) == 0 && fine;
+  }
+  fine = used_in_fork->work(3) && fine;
+  fine = used_in_fork->reservations() >= 1 && fine;
+  // The host's own copy, whose handlers are as old as its program.
+  {
+    Berth fresh("in a fork");
+    fine = use(fresh.handle()) && fresh.destroy().live_blocks == 0 && fine;
+  }
+  if (fine) ++uses_in_fork;
+}
+
+}  // namespace
+
+TEST_CASE("the host's older fork handlers use a module that holds its locks for the fork", "[module][mixed][fork]") {
+  static const int registered = ::pthread_atfork(use_in_fork, use_in_fork, use_in_fork);
+  REQUIRE(registered == 0);
+  for (const std::string& path : modules(BERTH_EMBEDDING_MODULES)) {
+    CAPTURE(path);
+    Module module(path.c_str());
+    std::atomic<bool> stop{false};
+    std::vector<std::thread> threads;
+    for (unsigned t = 0; t < 4; ++t) {
+      threads.emplace_back([&, t] {
+        while (!stop.load(std::memory_order_relaxed)) module.free(module.allocate(t % 2 == 0 ? 100 + t : 100000));
+      });
+    }
+    used_in_fork = &module;
+    constexpr int kForks = 20;
+    bool fine = true;
+    for (int i = 0; i < kForks; ++i) {
+      uses_in_fork = 0;
+      fine = fine_in_child([&] {
+               ::alarm(60);
+               return uses_in_fork == 2 && module.work(1);  // before the fork and in the child
+             }) &&
+             fine;
+      fine = uses_in_fork == 2 && fine;
+    }
+    used_in_fork = nullptr;
+    stop = true;
+    for (std::thread& thread : threads) thread.join();
+    CHECK(fine);
+    CHECK(module.unload());
+  }
+}

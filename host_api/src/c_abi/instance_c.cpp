@@ -17,6 +17,7 @@
 #include "allocator/threads/cache_ownership.hpp"
 #include "arenas/ledger.hpp"
 #include "arenas/memcheck.hpp"
+#include "arenas/pal/cancellation.hpp"
 #include "berth/instance.h"
 #include "host_api/src/c_abi/handle.hpp"
 #include "host_api/src/c_abi/instance_c_structs.hpp"
@@ -179,6 +180,7 @@ berth_status berth::create_instance(const berth_instance_options* options, berth
 extern "C" {
 
 berth_status berth_instance_create(const berth_instance_options* options, berth_instance** out) {
+  const pal::NoCancellation alive;
   core::Line why;
   const berth_status status = create_instance(options, out, why);
   if (status == BERTH_OK) return status;
@@ -195,6 +197,7 @@ berth_status berth_instance_create(const berth_instance_options* options, berth_
 }
 
 berth_status berth_instance_destroy(berth_instance* instance, berth_instance_report* report) {
+  const pal::NoCancellation alive;
   if (instance == nullptr) return BERTH_ERR_INVALID_ARGUMENT;
   if (report != nullptr) {
     if (const berth_status status = check_out_struct(report, kReportV1)) return status;
@@ -227,6 +230,7 @@ void* berth_instance_user_data(const berth_instance* instance) {
 }
 
 berth_status berth_instance_stats(berth_instance* instance, berth_instance_statistics* out) {
+  const pal::NoCancellation alive;
   if (const berth_status status = check_out_struct(out, kStatisticsV1)) return status;
   const core::registry::Pin pin(to_handle(instance));
   if (pin.instance() == nullptr) return absent(instance);
@@ -238,6 +242,7 @@ berth_status berth_instance_stats(berth_instance* instance, berth_instance_stati
 }
 
 berth_status berth_instance_guard_stats(berth_instance* instance, berth_guard_statistics* out) {
+  const pal::NoCancellation alive;
   if (const berth_status status = check_out_struct(out, kGuardStatisticsV1)) return status;
   const core::registry::Pin pin(to_handle(instance));
   if (pin.instance() == nullptr) return absent(instance);
@@ -252,6 +257,7 @@ berth_status berth_instance_guard_stats(berth_instance* instance, berth_guard_st
 }
 
 berth_status berth_instance_visit(berth_instance* instance, berth_block_visitor visitor, void* context) {
+  const pal::NoCancellation alive;
   if (visitor == nullptr) return BERTH_ERR_INVALID_ARGUMENT;
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
@@ -269,6 +275,7 @@ berth_status berth_instance_visit(berth_instance* instance, berth_block_visitor 
 }
 
 berth_status berth_instance_purge(berth_instance* instance) {
+  const pal::NoCancellation alive;
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
   const core::memcheck::Quiet quiet(found->hardening == core::Hardening::Watched);
@@ -310,6 +317,7 @@ berth_status berth_process_stats(berth_process_statistics* out) {
 }
 
 berth_status berth_thread_prepare(berth_instance* instance) {
+  const pal::NoCancellation alive;
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
   core::ThreadCache* cache = core::request_cache(*found);
@@ -319,12 +327,19 @@ berth_status berth_thread_prepare(berth_instance* instance) {
 void berth_thread_detach(void) { core::thread_identity::resign(); }
 
 berth_status berth_set_quarantine(uint32_t instances) {
+  const pal::NoCancellation alive;
   return core::departed::set_quarantine(instances) ? BERTH_OK : BERTH_ERR_INVALID_ARGUMENT;
 }
 
-berth_status berth_fault_handler_install(void) { return to_status(core::fault_report::install()); }
+berth_status berth_fault_handler_install(void) {
+  const pal::NoCancellation alive;
+  return to_status(core::fault_report::install());
+}
 
-berth_status berth_fault_handler_remove(void) { return to_status(core::fault_report::remove()); }
+berth_status berth_fault_handler_remove(void) {
+  const pal::NoCancellation alive;
+  return to_status(core::fault_report::remove());
+}
 
 void berth_set_log(berth_log_handler handler, void* context) { core::log::set_handler(handler, context); }
 

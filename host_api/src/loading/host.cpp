@@ -8,6 +8,7 @@
 #include <optional>
 #include <utility>
 
+#include "arenas/pal/cancellation.hpp"
 #include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/loading/plugin_loading.hpp"
 #include "host_api/src/plugin/plugin_state.hpp"
@@ -89,6 +90,7 @@ Plugin& Plugin::operator=(Plugin&& other) noexcept {
 }
 
 Plugin::~Plugin() {
+  const pal::NoCancellation alive;
   if (state_ == nullptr) return;
   if (detail::any_exception()) {  // perhaps the plugin's, which somebody is yet to read
     if (state_->holds.closed()) return;
@@ -117,6 +119,7 @@ const std::string& Plugin::name() const noexcept { return state_ != nullptr ? st
 Lease Plugin::lease() const noexcept { return Lease(detail::Hold(state_)); }
 
 std::vector<std::filesystem::path> Plugin::dependencies() const {
+  const pal::NoCancellation alive;
   if (state_ == nullptr) throw empty_plugin();
   std::vector<std::filesystem::path> paths;
   for (const detail::ModuleIdentity& library : detail::private_libraries(state_->modules)) {
@@ -138,6 +141,7 @@ std::string Plugin::metering_text() const {
 }
 
 void* Plugin::find(const char* name) const {
+  const pal::NoCancellation alive;
   if (state_ == nullptr) throw empty_plugin();
   if (name == nullptr) {
     throw Error(BERTH_ERR_INVALID_ARGUMENT, state_->name,
@@ -169,12 +173,14 @@ struct Host::State : detail::ZombieList {};
 Host::Host() : state_(std::make_shared<State>()) {}
 
 Host::~Host() {
+  const pal::NoCancellation alive;
   Error ignored;
   without_throwing(ignored, [&] { return reap(); });
   state_->end();
 }
 
 Plugin Host::load(const std::filesystem::path& path, const LoadOptions& options) {
+  const pal::NoCancellation alive;
   detail::tear_down_orphans(nullptr);
   return Plugin(detail::load_plugin(state_, path, options));
 }
@@ -184,6 +190,7 @@ Plugin Host::load(const std::filesystem::path& path, const LoadOptions& options,
 }
 
 Plugin Host::adopt(void* native_handle, const LoadOptions& options, berth_instance* instance) {
+  const pal::NoCancellation alive;
   return Plugin(detail::adopt_plugin(state_, native_handle, options, instance));
 }
 
@@ -192,6 +199,7 @@ Plugin Host::adopt(void* native_handle, const LoadOptions& options, berth_instan
 }
 
 UnloadReport Host::unload(Plugin&& plugin) {
+  const pal::NoCancellation alive;
   if (plugin.state_ == nullptr) throw empty_plugin();
   // A copy: berth_detach may look at the Plugin, which is to answer BUSY and not to be empty.
   UnloadReport report = detail::unload_plugin(std::shared_ptr(plugin.state_), std::nullopt);
@@ -200,6 +208,7 @@ UnloadReport Host::unload(Plugin&& plugin) {
 }
 
 UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout) {
+  const pal::NoCancellation alive;
   if (plugin.state_ == nullptr) throw empty_plugin();
   UnloadReport report = detail::unload_plugin(std::shared_ptr(plugin.state_), timeout);
   plugin.state_.reset();
@@ -215,6 +224,7 @@ UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout, Er
 }
 
 std::vector<UnloadReport> Host::reap() {
+  const pal::NoCancellation alive;
   std::vector<UnloadReport> reports;
   detail::tear_down_orphans(&reports);
   std::shared_ptr<detail::PluginState> rest = state_->take_all();

@@ -9,6 +9,7 @@
 #include <exception>
 #include <typeinfo>
 
+#include "arenas/pal/cancellation.hpp"
 #include "host_api/src/modules/module_inspection.hpp"
 
 namespace berth::detail {
@@ -40,6 +41,7 @@ std::string describe_thrown() noexcept {
 }  // namespace
 
 std::string call_attach(int (*attach)(berth_allocator*), berth_allocator* allocator) noexcept {
+  const pal::NoCancellation alive;  // whatever the plugin makes of it
   try {
     const int result = attach(allocator);
     if (result == 0) return {};
@@ -50,6 +52,7 @@ std::string call_attach(int (*attach)(berth_allocator*), berth_allocator* alloca
 }
 
 std::string call_to_end(void (*function)()) noexcept {
+  const pal::NoCancellation alive;  // whatever the plugin makes of it
   try {
     function();
     return {};
