@@ -44,10 +44,11 @@ struct alignas(32) Instance {
   // First index of the pagemap that must not be read. Written by the arena (release), read by every free, relaxed: a
   // block's owner has learnt a limit above it together with the block.
   std::atomic<std::uint64_t> page_limit;
-  std::uintptr_t link_key;  // of the free lists; constant
+  std::uintptr_t link_key;  // of the free lists at FAST; constant
   char* caches;             // cache s, from 1 on, lies at caches + s * kCacheStride; constant
 
   // Above FAST.
+  free_list::Secrets link_secrets;  // constant
   BlockStates block_states;
   Findings findings;
   Guard guard;  // at GUARDED
@@ -111,10 +112,10 @@ struct alignas(32) Instance {
   // The link of a free block, sealed above FAST: for all but the fast paths, which know the level.
   void link(void* block, const void* next) const noexcept {
     if (hardening == Hardening::Fast) return free_list::set_next(block, next, link_key);
-    free_list::set_sealed_next(block, next, link_key);
+    free_list::set_sealed_next(block, next, link_secrets);
   }
   void* next(const void* block, bool& sealed) const noexcept {
-    if (hardening != Hardening::Fast) return free_list::sealed_next(block, link_key, sealed);
+    if (hardening != Hardening::Fast) return free_list::sealed_next(block, link_secrets, sealed);
     sealed = true;
     return free_list::next(block, link_key);
   }

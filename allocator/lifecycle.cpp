@@ -3,7 +3,6 @@
 #include "allocator/lifecycle.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cstring>
 #include <new>
 #include <utility>
@@ -14,6 +13,7 @@
 #include "allocator/misuse/departed.hpp"
 #include "allocator/module_end.hpp"
 #include "allocator/registry.hpp"
+#include "allocator/secrets.hpp"
 #include "allocator/statistics.hpp"
 #include "arenas/memcheck.hpp"
 
@@ -28,25 +28,6 @@ Status refuse(Line& why, Status status, const char* field, std::size_t value, co
 
 // Below this much committed memory it is not worth asking whether threads have died.
 constexpr std::size_t kFirstCollection = std::size_t{1} << 20;
-
-// splitmix64 (Steele, Lea, Flood 2014): spreads a counter over all bits.
-std::uint64_t mix(std::uint64_t value) noexcept {
-  value += 0x9e3779b97f4a7c15;
-  value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9;
-  value = (value ^ (value >> 27)) * 0x94d049bb133111eb;
-  return value ^ (value >> 31);
-}
-
-std::uintptr_t link_key(std::uint64_t id) noexcept {
-  // The seed is asked for once in a process. Two threads may both ask; either answer is as good. Relaxed.
-  static constinit std::atomic<std::uint64_t> seed{0};
-  std::uint64_t known = seed.load(std::memory_order_relaxed);
-  if (known == 0) {
-    known = pal::random_seed() | 1;
-    seed.store(known, std::memory_order_relaxed);
-  }
-  return mix(known ^ mix(id));
-}
 
 bool has_states(const Settings& settings) noexcept { return settings.hardening != Hardening::Fast; }
 
@@ -117,14 +98,16 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
 
   auto* instance = ::new (static_cast<void*>(plan.instance)) Instance;
   std::memcpy(instance->handle, settings.handle, kHandleBytes);
-  instance->link_key = link_key(claim.id);
+  instance->link_key = secrets::of(claim.id, 0);
+  instance->link_secrets = {{secrets::of(claim.id, 1), secrets::of(claim.id, 2)},
+                            {secrets::of(claim.id, 3), secrets::of(claim.id, 4)}};
   instance->caches = plan.caches;
   instance->slots = plan.slots;
   instance->next_collection.store(kFirstCollection, std::memory_order_relaxed);
   instance->id = claim.id;
   instance->self = claim.handle;
   instance->hardening = settings.hardening;
-  instance->guard.rate = settings.guard_rate != 0 ? settings.guard_rate : guarded_blocks::kDefaultRate;
+  guarded_blocks::open(*instance, settings.guard_rate);
   instance->user_data = settings.user_data;
   instance->handlers = settings.handlers;
   char* const base = span.base();

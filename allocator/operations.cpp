@@ -40,8 +40,8 @@ void* allocate_small(Instance& instance, unsigned size_class) noexcept {
   with_cache(instance, [&](ThreadCache& cache) {
     Bin& bin = cache.bins[size_class];
     if (bin.allocate_list == nullptr && !small_blocks::refill(instance, cache, size_class)) return;
-    block = small_blocks::pop<kLevel>(bin, instance);
-    if (block == nullptr) small_blocks::drop_corrupt_list(instance, bin);
+    block = small_blocks::pop<kLevel>(bin, instance, size_class::kTable[size_class].block_bytes);
+    if (block == nullptr) small_blocks::drop_corrupt(instance, bin);
   });
   return block;
 }
@@ -60,7 +60,8 @@ void* fail(Instance& instance, int error) noexcept {
   return nullptr;
 }
 
-// Tries with what is at hand, then with what idle caches hold, then with what the host can shed.
+// Tries with what is at hand, then with what idle caches hold, then with what the host can shed. Null also where
+// something was found on the way that must be told first: memory need not be short then.
 template <Hardening kLevel>
 void* obtain(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size, bool& zero) noexcept {
   if (size > instance.arena.span_bytes()) return nullptr;
@@ -72,18 +73,20 @@ void* obtain(Instance& instance, unsigned size_class, std::size_t alignment, std
   return try_allocate<kLevel>(instance, size_class, alignment, size, zero);
 }
 
-// An allocation that found a corrupt list on its way is dropped, whatever else it found.
+// An allocation that meets corruption on its way tells it and goes on with other memory: what is corrupt is out of
+// reach by then, so that each round finds something new, or ends. Null only where memory is short.
 template <Hardening kLevel>
 void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size, bool& zero,
                   const Call& call) noexcept {
-  if (kLevel == Hardening::Guarded && size_class == kNoClass) {
+  if (kLevel == Hardening::Guarded && size_class == kNoClass && is_turn_to_guard(instance)) {
     if (void* block = guarded_blocks::allocate(instance, size_class, alignment, size)) return block;
   }
-  void* block = obtain<kLevel>(instance, size_class, alignment, size, zero);
-  if (kLevel != Hardening::Fast && misuse::report_findings(instance, call)) [[unlikely]] {
-    if (block != nullptr) deallocate<kLevel>(instance, block, call.operation, call.caller);
-    block = nullptr;
-  }
+  void* block = nullptr;
+  bool told = false;
+  do {
+    block = obtain<kLevel>(instance, size_class, alignment, size, zero);
+    told = kLevel != Hardening::Fast && misuse::report_findings(instance, call);
+  } while (block == nullptr && told);
   if (block == nullptr) return fail(instance, ENOMEM);
   if (kLevel != Hardening::Fast && size_class == kNoClass) large_blocks::set_asked(instance, block, size);
   return block;
@@ -158,6 +161,7 @@ bool deallocate_small(Instance& instance, void* block) noexcept {
       freed = is_owner ? instance.block_states.end_life(block) : instance.block_states.send(block);
       if (!freed) return;
     }
+    small_blocks::fill<kLevel>(instance, block, size_class);
     asan::poison(block, size_class::kTable[size_class].block_bytes);
     if (!is_owner) return remote_frees::add(instance, cache, slab_word::slot(word), size_class, block);
     // Inherited: the slab's word still names the previous owner of this cache.
@@ -171,6 +175,7 @@ bool deallocate_small(Instance& instance, void* block) noexcept {
   if (done) return freed;
   // A free needs no memory: without any cache the block goes straight to its owner.
   if (kLevel != Hardening::Fast && !instance.block_states.send(block)) return false;
+  small_blocks::fill<kLevel>(instance, block, size_class);
   asan::poison(block, size_class::kTable[size_class].block_bytes);
   remote_frees::send_one(instance, slab_word::slot(word), size_class, block);
   return true;
@@ -263,7 +268,9 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   asan::unpoison(block, old.bytes);
   void* moved = nullptr;
   if (size_class == kNoClass && plain && size > old.bytes) {
-    if (kLevel == Hardening::Guarded) moved = guarded_blocks::allocate(instance, size_class, alignment, size);
+    if (kLevel == Hardening::Guarded && is_turn_to_guard(instance)) {
+      moved = guarded_blocks::allocate(instance, size_class, alignment, size);
+    }
     if (moved == nullptr) {
       moved = large_blocks::allocate_to_grow(instance, size);
       if (kLevel != Hardening::Fast && moved != nullptr) large_blocks::set_asked(instance, moved, size);
@@ -282,8 +289,10 @@ void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_
                           const char* operation, const void* caller) noexcept {
   Bin& bin = cache.bins[size_class];
   // Above FAST the allocate list may have been refused instead of empty.
-  const bool swapped = bin.allocate_list == nullptr && small_blocks::swap(cache, size_class);
-  void* block = swapped ? small_blocks::pop<kLevel>(bin, instance) : nullptr;
+  const bool swapped =
+      kLevel != Hardening::Guarded && bin.allocate_list == nullptr && small_blocks::swap(cache, size_class);
+  void* block =
+      swapped ? small_blocks::pop<kLevel>(bin, instance, size_class::kTable[size_class].block_bytes) : nullptr;
   if (block == nullptr) return allocate_slow<kLevel>(instance, size, operation, caller);
   BERTH_TSAN_RELEASE(&cache);
   return block;

@@ -63,12 +63,22 @@ std::size_t usable_size(Instance& instance, const void* block, const Call& call)
 // Gives empty memory back: of the calling thread's cache, of dead threads' caches, of the arena.
 void purge(Instance& instance) noexcept;
 
+// At GUARDED: whether this allocation is one of those that are guarded. Each thread counts down a distance of its own,
+// so that no pattern of allocations, and no other thread, decides who is.
+inline bool is_turn_to_guard(Instance& instance) noexcept {
+  ThreadCache* const cache = own_cache(instance);
+  return cache != nullptr ? guarded_blocks::is_turn(instance.guard, cache->until_guarded)
+                          : guarded_blocks::is_drawn(instance.guard);
+}
+
 template <Hardening kLevel>
 inline void* allocate(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
   if (size > kMaxSmall) [[unlikely]]
     return allocate_slow<kLevel>(instance, size, operation, caller);
   if constexpr (kLevel == Hardening::Guarded) {
-    if (void* block = guarded_blocks::allocate(instance, size_class::of(size), 0, size)) return block;
+    if (is_turn_to_guard(instance)) [[unlikely]] {
+      if (void* block = guarded_blocks::allocate(instance, size_class::of(size), 0, size)) return block;
+    }
   }
   const std::size_t scaled_class = size_class::scaled_of(size);
   Bin* bin = &instance.first_cache().bin_at(scaled_class);
@@ -78,7 +88,7 @@ inline void* allocate(Instance& instance, std::size_t size, const char* operatio
       return allocate_slow<kLevel>(instance, size, operation, caller);
     bin = &cache->bin_at(scaled_class);
   }
-  void* block = small_blocks::pop<kLevel>(*bin, instance);
+  void* block = small_blocks::pop<kLevel>(*bin, instance, size_class::bytes_of_scaled(scaled_class));
   if (block == nullptr) [[unlikely]]
     return allocate_from_frees<kLevel>(instance, *own_cache(instance), size_class::of(size), size, operation, caller);
   BERTH_TSAN_RELEASE(own_cache(instance));
@@ -107,6 +117,7 @@ inline void deallocate(Instance& instance, void* block, const char* operation, c
     if (!instance.block_states.end_life(block)) [[unlikely]]
       return deallocate_slow<kLevel>(instance, block, operation, caller, size);
   }
+  small_blocks::fill<kLevel>(instance, block, slab_word::size_class(bin_number));
   asan::poison(block, size_class::kTable[slab_word::size_class(bin_number)].block_bytes);
   if (!small_blocks::push<kLevel>(*bin, block, instance)) [[unlikely]]
     return sort_back_slow<kLevel>(instance, bin_number, operation, caller);

@@ -9,6 +9,7 @@
 //   Live -> None    the owner takes it back
 //   Live -> Sent    another thread frees it, by CAS: of two such threads one fails
 //   Sent -> None    the owner takes in what others have freed
+//   -> Corrupt      somebody has written to it while it was free; it stays out of use
 //
 // The owner's own changes are plain loads and stores. So if it and another thread free one block at the very same time,
 // both may succeed; then the owner finds a block among the sent ones that is not Sent, and nobody gets it twice.
@@ -25,7 +26,7 @@
 
 namespace berth::core {
 
-enum class BlockState : std::uint8_t { None = 0, Live = 1, Sent = 2 };
+enum class BlockState : std::uint8_t { None = 0, Live = 1, Sent = 2, Corrupt = 3 };
 
 class BlockStates {
  public:
@@ -67,6 +68,14 @@ class BlockStates {
   bool send(const void* block) const noexcept {
     BlockState live = BlockState::Live;
     return of(block).compare_exchange_strong(live, BlockState::Sent, std::memory_order_relaxed);
+  }
+
+  // Whoever has the block in a list finds it written to. What lives is left alone: somebody may be using it.
+  void retire(const void* block) const noexcept {
+    std::atomic<BlockState>& state = of(block);
+    if (state.load(std::memory_order_relaxed) != BlockState::Live) {
+      state.store(BlockState::Corrupt, std::memory_order_relaxed);
+    }
   }
 
   // A slab begins to live in these pages: their states become accessible, all None. False: no memory.

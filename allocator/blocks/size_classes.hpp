@@ -109,6 +109,7 @@ static_assert(kTable[kClasses - 1].slab_alignment == kTable[kClasses - 2].slab_a
 inline std::size_t scaled_of(std::size_t size) noexcept {
   return detail::kScaled[(size + detail::kGranule - 1) / detail::kGranule];
 }
+inline std::size_t bytes_of_scaled(std::size_t scaled) noexcept { return kTable[scaled >> kScaleShift].block_bytes; }
 inline unsigned of(std::size_t size) noexcept { return static_cast<unsigned>(scaled_of(size) >> kScaleShift); }
 
 // The class of a request at an alignment (a power of two); kNoClass: large. Blocks lie at multiples of their size in a

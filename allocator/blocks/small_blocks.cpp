@@ -146,6 +146,7 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   };
   for (std::uint32_t number = counts.carved; number < counts.carved + count; ++number) {
     const bool last = number + 1 == counts.carved + count;
+    if (instance.hardening == Hardening::Guarded) fill<Hardening::Guarded>(instance, block(number), size_class);
     instance.link(block(number), last ? nullptr : block(number + 1));
   }
   void* head = block(counts.carved);
@@ -154,10 +155,26 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   return head;
 }
 
-void count_frees(Bin& bin, unsigned size_class) noexcept {
+// At GUARDED so many frees of its class come after a block's before it is used again: at least, and no more than the
+// caches of the processor like.
+constexpr std::uint32_t kLeastWait = 16;
+constexpr std::uint32_t kMostWait = 64;
+
+std::uint32_t room_of(Instance& instance, unsigned size_class) noexcept {
+  const std::uint32_t room = kTable[size_class].free_list_room;
+  return instance.hardening == Hardening::Guarded ? std::clamp(room, kLeastWait, kMostWait) : room;
+}
+
+// Counts what has come since the bin had room last, and gives it room again.
+inline void count_frees(Bin& bin, std::uint32_t room) noexcept {
   bin.frees.add(bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed));
-  bin.limit.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
-  bin.room.store(kTable[size_class].free_list_room, std::memory_order_relaxed);
+  bin.limit.store(room, std::memory_order_relaxed);
+  bin.room.store(room, std::memory_order_relaxed);
+}
+
+void find_corrupt(Instance& instance, const void* block) noexcept {
+  instance.block_states.retire(block);
+  instance.findings.add(MisuseKind::Corruption, block);
 }
 
 // What lies behind a corrupt link stays out of use.
@@ -165,10 +182,47 @@ void return_list(Instance& instance, ThreadCache& cache, void* block) noexcept {
   while (block != nullptr) {
     bool sealed = false;
     void* next = instance.next(block, sealed);
-    if (!sealed) return instance.findings.add(MisuseKind::Corruption, block);
+    if (!sealed) return find_corrupt(instance, block);
     return_to_slab(instance, cache, block);
     block = next;
   }
+}
+
+// Of a slab whose blocks are all free, at GUARDED: whether they are as they were left. Those that are not are told.
+bool all_are_as_left(Instance& instance, unsigned size_class, std::uint32_t index) noexcept {
+  const Class& kind = kTable[instance.cut_as(size_class)];
+  const Slab::Counts counts = slab_at(instance, index).counts();
+  const char* const start = start_of(instance, index);
+  bool all = true;
+  for (std::uint32_t number = 0; number < counts.carved; ++number) {
+    const char* const block = start + std::size_t{(number + counts.origin) % kind.blocks} * kind.block_bytes;
+    if (is_as_left(instance, block, size_class)) continue;
+    find_corrupt(instance, block);
+    all = false;
+  }
+  return all;
+}
+
+// A slab without live blocks goes to the arena. At GUARDED nobody looks at its blocks after that, and one of which a
+// block was written to stays out of use.
+void remove_empty_slab(Instance& instance, ThreadCache& cache, unsigned size_class, std::uint32_t index) noexcept {
+  if (instance.hardening != Hardening::Guarded || all_are_as_left(instance, size_class, index)) {
+    return remove_slab(instance, cache, size_class, index);
+  }
+  unlist(instance, cache, size_class, index);
+  Slab slab = slab_at(instance, index);
+  const Slab::Counts counts = slab.counts();
+  slab.set_free_list(nullptr);
+  slab.set_counts({0, counts.carved, counts.origin, 0});
+}
+
+// Takes in a block that another thread freed and counted. At GUARDED it has to wait as those do that its owner frees.
+void take_in(Instance& instance, ThreadCache& cache, void* block) noexcept {
+  if (instance.hardening != Hardening::Guarded) return return_to_slab(instance, cache, block);
+  const unsigned size_class = slab_word::size_class(instance.arena.pagemap().word(page_number(block)));
+  Bin& bin = cache.bins[size_class];
+  bin.frees.add(~std::uint64_t{0});  // push() counts it once more
+  if (!push<Hardening::Guarded>(bin, block, instance)) sort_back(instance, cache, size_class);
 }
 
 }  // namespace
@@ -177,18 +231,30 @@ bool swap(ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   if (bin.free_list == nullptr) return false;
   bin.allocate_list = std::exchange(bin.free_list, nullptr);
-  count_frees(bin, size_class);
+  count_frees(bin, kTable[size_class].free_list_room);
   return true;
 }
 
-void drop_corrupt_list(Instance& instance, Bin& bin) noexcept {
-  instance.findings.add(MisuseKind::Corruption, std::exchange(bin.allocate_list, nullptr));
+void drop_corrupt(Instance& instance, Bin& bin) noexcept {
+  void* const block = bin.allocate_list;
+  bool sealed = false;
+  void* const next = instance.next(block, sealed);
+  // A list that leads to a block in use is somebody's making, seal or not.
+  const bool is_free = instance.block_states.of(block).load(std::memory_order_relaxed) == BlockState::None;
+  bin.allocate_list = sealed && is_free ? next : nullptr;
+  find_corrupt(instance, block);
+}
+
+bool is_as_left(Instance& instance, const void* block, unsigned size_class) noexcept {
+  bool sealed = false;
+  instance.next(block, sealed);
+  return sealed && pattern::holds_free(block, kTable[size_class].block_bytes, instance.guard.fill);
 }
 
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   BERTH_ASSERT(bin.allocate_list == nullptr);
-  if (swap(cache, size_class)) return true;
+  if (instance.hardening != Hardening::Guarded && swap(cache, size_class)) return true;
   if (cache.remote_frees.load(std::memory_order_relaxed) != nullptr) drain_remote_frees(instance, cache);
   if (cache.bins[size_class].listed == 0 && !add_slab(instance, cache, size_class)) return false;
 
@@ -216,8 +282,11 @@ void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noex
   Bin& bin = cache.bins[size_class];
   // A bin that was never used has no room at all, and room for its first block from here on.
   const bool first_use = bin.limit.load(std::memory_order_relaxed) == 0;
-  count_frees(bin, size_class);
-  if (!first_use) return_list(instance, cache, std::exchange(bin.free_list, nullptr));
+  count_frees(bin, room_of(instance, size_class));
+  if (first_use) return;
+  void* full = std::exchange(bin.free_list, nullptr);
+  if (instance.hardening == Hardening::Guarded) full = std::exchange(bin.waiting_list, full);
+  return_list(instance, cache, full);
 }
 
 void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcept {
@@ -235,7 +304,7 @@ void return_to_slab(Instance& instance, ThreadCache& cache, void* block) noexcep
   slab.set_counts(counts);
   // An empty slab goes, unless it is the only one that this class can allocate from.
   if (counts.free == counts.carved && (cache.bins[size_class].listed != index || slab.links().next != 0)) {
-    remove_slab(instance, cache, size_class, index);
+    remove_empty_slab(instance, cache, size_class, index);
   }
 }
 
@@ -245,7 +314,7 @@ void drain_remote_frees(Instance& instance, ThreadCache& cache) noexcept {
   while (block != nullptr) {
     bool sealed = false;
     void* next = instance.next(block, sealed);
-    if (!sealed) return instance.findings.add(MisuseKind::Corruption, block);
+    if (!sealed) return find_corrupt(instance, block);
     std::atomic<BlockState>& state = instance.block_states.of(block);
     // The owner and another thread freed it at the same time. It is in two lists, and what is behind it may be as well.
     if (state.load(std::memory_order_relaxed) != BlockState::Sent) {
@@ -254,7 +323,7 @@ void drain_remote_frees(Instance& instance, ThreadCache& cache) noexcept {
       return instance.findings.add(MisuseKind::DoubleFree, block);
     }
     state.store(BlockState::None, std::memory_order_relaxed);
-    return_to_slab(instance, cache, block);
+    take_in(instance, cache, block);
     block = next;
   }
 }
@@ -264,13 +333,14 @@ void empty(Instance& instance, ThreadCache& cache) noexcept {
   drain_remote_frees(instance, cache);
   cache.for_each_used_bin([&](unsigned size_class) {
     Bin& bin = cache.bins[size_class];
-    if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(bin, size_class);
+    if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(bin, room_of(instance, size_class));
+    return_list(instance, cache, std::exchange(bin.waiting_list, nullptr));
     return_list(instance, cache, std::exchange(bin.free_list, nullptr));
     return_list(instance, cache, std::exchange(bin.allocate_list, nullptr));
     for (std::uint32_t index = cache.bins[size_class].listed; index != 0;) {
       const std::uint32_t next = slab_at(instance, index).links().next;
       const Slab::Counts counts = slab_at(instance, index).counts();
-      if (counts.free == counts.carved) remove_slab(instance, cache, size_class, index);
+      if (counts.free == counts.carved) remove_empty_slab(instance, cache, size_class, index);
       index = next;
     }
     cache.bins[size_class].next_carve = 0;

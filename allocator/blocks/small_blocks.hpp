@@ -5,22 +5,27 @@
 //
 //   pop(bin)                          the fast path: one list, no lock
 //    └ refill                         the bin is empty:
-//       ├ swap                          the blocks that this thread freed
+//       ├ swap                          the blocks that this thread freed; not at GUARDED
 //       ├ drain_remote_frees            the blocks that other threads freed for it
 //       ├ a listed slab                 blocks sorted back, else newly cut ones
 //       └ a new slab                    a run of pages from the arena
 //   push(bin)                         the fast path
 //    └ sort_back                      the bin is full: each block to its slab, each empty slab to the arena
+//
+// At GUARDED freed blocks wait: those that sort_back finds in a full bin, whoever has freed them, go to their slabs
+// when the bin is full the next time. All free blocks, those that were never used as well, are filled with a pattern,
+// which is looked at when a block is handed out, when its slab goes, and when the instance ends (last_look).
 #pragma once
 
+#include "allocator/blocks/pattern.hpp"
 #include "allocator/instance.hpp"
 
 namespace berth::core::small_blocks {
 
-// A block of the bin, or null if its list is empty. Above FAST null also means that the first block of the list was
-// written to since it was freed: drop_corrupt_list() then.
+// A block of the bin, of `bytes`, or null if its list is empty. Above FAST null also means that the first block of the
+// list was written to since it was freed, or is in use: drop_corrupt() then.
 template <Hardening kLevel>
-inline void* pop(Bin& bin, const Instance& instance) noexcept {
+inline void* pop(Bin& bin, const Instance& instance, [[maybe_unused]] std::size_t bytes) noexcept {
   void* block = bin.allocate_list;
   if (block == nullptr) [[unlikely]]
     return nullptr;
@@ -29,10 +34,16 @@ inline void* pop(Bin& bin, const Instance& instance) noexcept {
     next = free_list::next(block, instance.link_key);
   } else {
     bool sealed = false;
-    next = free_list::sealed_next(block, instance.link_key, sealed);
-    if (!sealed) [[unlikely]]
+    next = free_list::sealed_next(block, instance.link_secrets, sealed);
+    std::atomic<BlockState>& state = instance.block_states.of(block);
+    // The words of a block that was free before may have been put back into it, and name one that lives now.
+    if (!sealed || state.load(std::memory_order_relaxed) != BlockState::None) [[unlikely]]
       return nullptr;
-    instance.block_states.of(block).store(BlockState::Live, std::memory_order_relaxed);
+    if constexpr (kLevel == Hardening::Guarded) {
+      if (!pattern::holds_free(block, bytes, instance.guard.fill)) [[unlikely]]
+        return nullptr;
+    }
+    state.store(BlockState::Live, std::memory_order_relaxed);
   }
   __builtin_prefetch(next, 1);  // the next call reads its link; in a program with much memory that is a cache miss
   bin.allocate_list = next;
@@ -47,7 +58,7 @@ template <Hardening kLevel>
   if constexpr (kLevel == Hardening::Fast) {
     free_list::set_next(block, bin.free_list, instance.link_key);
   } else {
-    free_list::set_sealed_next(block, bin.free_list, instance.link_key);
+    free_list::set_sealed_next(block, bin.free_list, instance.link_secrets);
   }
   bin.free_list = block;
   const std::uint32_t room = bin.room.load(std::memory_order_relaxed);
@@ -55,15 +66,28 @@ template <Hardening kLevel>
   return room != 0;
 }
 
-// Makes a bin's free list its allocate list, which is empty. False: the free list is empty too.
+// Makes a bin's free list its allocate list, which is empty. False: the free list is empty too. Not at GUARDED, where
+// it has to wait.
 bool swap(ThreadCache& cache, unsigned size_class) noexcept;
 
-// Above FAST, where pop() refused the first block: notes it as a finding. It and the blocks behind it stay out of use,
-// and so do their slabs, which never become empty.
-void drop_corrupt_list(Instance& instance, Bin& bin) noexcept;
+// Above FAST, where pop() refused the first block: notes it as a finding. It stays out of use, and so does its slab,
+// which never becomes empty; the blocks behind it as well, unless its link is sound.
+void drop_corrupt(Instance& instance, Bin& bin) noexcept;
 
 // Fills the bin's allocate_list. False: no memory.
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;
+
+// At GUARDED: a block of the class that is free from now on.
+template <Hardening kLevel>
+inline void fill([[maybe_unused]] Instance& instance, [[maybe_unused]] void* block,
+                 [[maybe_unused]] std::size_t size_class) noexcept {
+  if constexpr (kLevel == Hardening::Guarded) {
+    pattern::fill_free(block, size_class::kTable[size_class].block_bytes, instance.guard.fill);
+  }
+}
+
+// At GUARDED: whether a free block, in whatever list, is as it was left.
+bool is_as_left(Instance& instance, const void* block, unsigned size_class) noexcept;
 
 // Empties a bin that push() found full.
 void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;

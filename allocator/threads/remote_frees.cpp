@@ -9,8 +9,38 @@ namespace {
 constexpr std::uint32_t kMaxBlocks = 64;
 constexpr std::uint32_t kMaxBytes = 32u << 10;
 
+// The link of a bucket's first block, its tail, is written anew when it is sent. Above FAST it is looked at before:
+// else nobody would ever see that somebody has written to it. One that is corrupt stays out of use, and so do those
+// behind a link that is. False: nothing is left to send.
+bool drop_corrupt_tail(Instance& instance, RemoteBucket& bucket) noexcept {
+  const auto find_corrupt = [&](const void* block) {
+    instance.block_states.retire(block);
+    instance.findings.add(MisuseKind::Corruption, block);
+  };
+  bool sealed = false;
+  instance.next(bucket.tail, sealed);
+  if (sealed) return true;
+  find_corrupt(bucket.tail);
+  void* last = nullptr;
+  for (void* block = bucket.head; block != bucket.tail && block != nullptr;) {
+    void* const next = instance.next(block, sealed);
+    if (!sealed) {
+      find_corrupt(block);
+      break;
+    }
+    last = block;
+    block = next;
+  }
+  bucket.tail = last;
+  return last != nullptr;
+}
+
 void send(Instance& instance, RemoteBucket& bucket) noexcept {
   if (bucket.head == nullptr) return;
+  if (instance.hardening != Hardening::Fast && !drop_corrupt_tail(instance, bucket)) {
+    bucket = {};
+    return;
+  }
   std::atomic<void*>& stack = instance.cache(bucket.slot).remote_frees;
   void* top = stack.load(std::memory_order_relaxed);
   do {
@@ -42,6 +72,7 @@ void add(Instance& instance, ThreadCache& cache, std::uint32_t owner_slot, unsig
 void send_one(Instance& instance, std::uint32_t owner_slot, unsigned size_class, void* block) noexcept {
   instance.direct_deallocations.fetch_add(1, std::memory_order_relaxed);
   instance.direct_bytes.fetch_add(size_class::kTable[size_class].block_bytes, std::memory_order_relaxed);
+  instance.link(block, nullptr);
   RemoteBucket bucket{block, block, owner_slot, 1, 0};
   send(instance, bucket);
 }

@@ -40,7 +40,8 @@ struct Bin {
   OwnerCounter frees;        // but for those that room still counts
   std::uint32_t listed;      // slabs with free or uncut blocks: pagemap index of the first, 0: none
   std::uint32_t next_carve;  // how many blocks to cut next time
-  std::uint64_t unused[2];
+  void* waiting_list;        // at GUARDED: those of free_list before, which nobody gets yet
+  std::uint64_t unused;
 
   std::uint64_t deallocations() const noexcept {
     return frees.get() + (limit.load(std::memory_order_relaxed) - room.load(std::memory_order_relaxed));
@@ -80,7 +81,8 @@ struct alignas(32) ThreadCache {
   // owner, always the same; read by everyone, relaxed: 0 says that a slot above 0 was never taken.
   std::atomic<std::uint32_t> slot;
   OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
-  std::uint64_t unused_behind;
+  std::uint32_t until_guarded;        // at GUARDED: allocations up to the next guarded one; 0: not drawn yet
+  std::uint32_t unused_behind;
 
   void use_bin(unsigned size_class) noexcept {
     std::atomic<std::uint64_t>& word = used_bins[size_class / 64];
@@ -106,7 +108,7 @@ struct alignas(32) ThreadCache {
   }
 };
 static_assert(kClasses <= 128);
-static_assert(offsetof(ThreadCache, bins) % 32 == 0 && offsetof(ThreadCache, unused_behind) % 32 == 24);
+static_assert(offsetof(ThreadCache, bins) % 32 == 0 && offsetof(ThreadCache, until_guarded) % 32 == 24);
 
 // The address of a bin is a constant plus its number (slot << 7 | class, see slab_word) times its size.
 inline constexpr std::size_t kCacheStride = 8192;

@@ -129,17 +129,19 @@ TEST_CASE("a rate of guarded blocks is for GUARDED alone", "[guarded]") {
   const Berth plain("plain");
   CHECK(guard_statistics(plain.get()).rate == 0);
   const Berth usual(guarded(0));
-  CHECK(guard_statistics(usual.get()).rate == 256);
+  CHECK(guard_statistics(usual.get()).rate == 4000);
   CHECK(berth_instance_guard_stats(nullptr, nullptr) == BERTH_ERR_INVALID_ARGUMENT);
 }
 
-TEST_CASE("one allocation in so many is guarded", "[guarded]") {
+TEST_CASE("one allocation in so many is guarded, on average", "[guarded]") {
   Berth berth(guarded(100));
   std::vector<void*> blocks;
   for (int i = 0; i < 5000; ++i) blocks.push_back(berth_malloc(berth.handle(), 10 + static_cast<std::size_t>(i)));
   const auto sums = statistics(berth.get());
   const auto guard = guard_statistics(berth.get());
-  CHECK(guard.guarded_allocations == 50);
+  // The distances are drawn evenly from 1 to 199: 50 of them with a deviation of 4.
+  CHECK(guard.guarded_allocations > 20);
+  CHECK(guard.guarded_allocations < 90);
   CHECK(guard.unguarded_allocations == 0);
   CHECK(sums.live_blocks == blocks.size());
   for (void* block : blocks) berth_free(berth.handle(), block);

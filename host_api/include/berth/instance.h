@@ -60,8 +60,10 @@ enum {
   BERTH_HARDENING_DEFAULT = 0, /* FAST in release builds of the library, CHECKED in debug builds */
   BERTH_HARDENING_FAST,        /* what the pagemap tells for free: foreign and unknown pointers, large blocks */
   BERTH_HARDENING_CHECKED,     /* each double free, interior free and wrong size of a sized free at the call; a corrupt
-                                * link of a free block at its next use */
-  BERTH_HARDENING_GUARDED      /* CHECKED, and a share of the blocks between inaccessible pages, which nobody gets for
+                                * link of a free block at its next use; the exact size of a sized free of a large block,
+                                * the size class of others */
+  BERTH_HARDENING_GUARDED      /* CHECKED; freed small blocks wait and are filled, and a write to one is told when it is
+                                * used again or when the instance is destroyed; and a share of the blocks between inaccessible pages, which nobody gets for
                                 * a while after they were freed: accesses there fault, and the fault handler tells
                                 * whose they were. Of all instances 16,000 at once, live or freed. None of an
                                 * alignment beyond 4,096 bytes */
@@ -84,7 +86,7 @@ enum {
 };
 
 /* For berth_instance_options.flags, with GUARDED only (else UNSUPPORTED): one allocation in so many is guarded; 1:
- * each; 0: the default, 256; more than 65,535 is 65,535. */
+ * each; 0: the default, 4,000; more than 65,535 is 65,535. Which, is drawn at random. */
 #define BERTH_INSTANCE_GUARD_RATE(rate) ((uint32_t)((uint64_t)(rate) > 0xffffu ? 0xffffu : (uint32_t)(rate)) << 16)
 
 /* What a plugin did wrong. */
@@ -112,7 +114,8 @@ typedef struct {
 } berth_misuse;
 
 /* Runs on the offender's thread with no Berth lock held. It must return; it may call Berth, but not destroy the
- * instances involved. Then the call is dropped: an allocation returns NULL, a free leaves the block as it is.
+ * instances involved. Then the call is dropped: a free or a resize leaves the block as it is. An allocation that met
+ * corrupt free blocks is served from elsewhere, and is NULL only where memory is short.
  * Without a handler the message goes to the log and the process aborts. */
 typedef void (*berth_misuse_handler)(void* context, const berth_misuse* misuse);
 

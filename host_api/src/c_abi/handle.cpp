@@ -23,7 +23,8 @@ void* allocate(berth_allocator* self, std::size_t size) {
     return core::hand_out<kLevel>(instance, core::allocate<kLevel>(instance, size, nullptr, nullptr), 0, size);
   }
   void* block = core::allocate<kLevel>(instance, size, "allocate", __builtin_return_address(0));
-  return core::hand_out<kLevel>(instance, block, 0, size);
+  // A guarded block of this size knows it already.
+  return core::hand_out < kLevel == Hardening::Guarded ? Hardening::Checked : kLevel > (instance, block, 0, size);
 }
 
 template <Hardening kLevel>

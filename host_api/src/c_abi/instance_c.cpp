@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "allocator/blocks/census.hpp"
+#include "allocator/blocks/last_look.hpp"
 #include "allocator/lifecycle.hpp"
 #include "allocator/misuse/departed.hpp"
 #include "allocator/misuse/fault_report.hpp"
@@ -201,6 +202,19 @@ berth_status berth_instance_destroy(berth_instance* instance, berth_instance_rep
   if (instance == nullptr) return BERTH_ERR_INVALID_ARGUMENT;
   if (report != nullptr) {
     if (const berth_status status = check_out_struct(report, kReportV1)) return status;
+  }
+  bool is_sound = true;
+  {
+    // Somebody else may be destroying it, and be told so.
+    const core::registry::Pin pin(to_handle(instance));
+    if (pin.instance() != nullptr) {
+      core::take_last_look(*pin.instance());
+      is_sound = !pin.instance()->findings.any();
+    }
+  }
+  core::Instance* const found = is_sound ? nullptr : core::registry::resolve(to_handle(instance));
+  if (found != nullptr) {
+    core::misuse::report_findings(*found, {"berth_instance_destroy", __builtin_return_address(0)});
   }
   core::lifecycle::Remains remains{};
   const core::Status status = core::lifecycle::destroy(to_handle(instance), remains);

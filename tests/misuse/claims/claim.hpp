@@ -34,6 +34,7 @@ class Trial {
       : level_(level), rate_(rate), alpha_(create("plugin-alpha")), beta_(create("plugin-beta")) {}
   // Another one like it.
   explicit Trial(const Trial* like) : Trial(like->level_, like->rate_) {}
+  Trial(const Trial* like, std::uint32_t rate) : Trial(like->level_, rate) {}
   ~Trial() {
     berth_instance_destroy(alpha_, nullptr);
     berth_instance_destroy(beta_, nullptr);

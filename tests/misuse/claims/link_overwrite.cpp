@@ -8,7 +8,7 @@ using namespace claims;
 
 namespace {
 
-template <bool kElsewhere>
+template <bool kElsewhere, std::size_t kVictim>
 Answer overwrite(Trial& trial) {
   Answer weakest = kAlways;
   for (const std::size_t size : {std::size_t{16}, std::size_t{100}, std::size_t{1024}}) {
@@ -20,7 +20,7 @@ Answer overwrite(Trial& trial) {
         for (const std::size_t i : {5u, 6u, 7u}) berth_free(fresh.alpha(), blocks[i]);
       };
       kElsewhere ? elsewhere(free_some) : free_some();
-      auto* victim = static_cast<unsigned char*>(blocks[6]);
+      auto* victim = static_cast<unsigned char*>(blocks[kVictim]);
       for (std::size_t i = 0; i < length; ++i) victim[i] = static_cast<unsigned char>(~victim[i]);
       weakest = std::max(weakest, fresh.told(BERTH_MISUSE_CORRUPTION, size));
     }
@@ -30,4 +30,7 @@ Answer overwrite(Trial& trial) {
 
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv, overwrite<false>, overwrite<true>); }
+int main(int argc, char** argv) {
+  return run(argc, argv, overwrite<false, 5>, overwrite<false, 6>, overwrite<false, 7>, overwrite<true, 5>,
+             overwrite<true, 6>, overwrite<true, 7>);
+}
