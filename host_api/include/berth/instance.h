@@ -63,10 +63,10 @@ enum {
                                 * link of a free block at its next use; the exact size of a sized free of a large block,
                                 * the size class of others */
   BERTH_HARDENING_GUARDED      /* CHECKED; freed small blocks wait and are filled, and a write to one is told when it is
-                                * used again or when the instance is destroyed; and a share of the blocks between inaccessible pages, which nobody gets for
-                                * a while after they were freed: accesses there fault, and the fault handler tells
-                                * whose they were. Of all instances 16,000 at once, live or freed. None of an
-                                * alignment beyond 4,096 bytes */
+                                * used again or when the instance is destroyed; and a share of the blocks between
+                                * inaccessible pages, which nobody gets for a while after they were freed: accesses
+                                * there fault, and the fault handler tells whose they were. Of all instances 16,000 at
+                                * once, live or freed. None of an alignment beyond 4,096 bytes */
 };
 
 /* Pages of 2 MiB are given back many times faster than small ones, and cost fewer page faults. Where the system grants
