@@ -20,7 +20,7 @@ Words read(const void* block) {
   return words;
 }
 
-// What is left of an earlier life, and what the words of two blocks have in common.
+// From the words of the two blocks that were freed last.
 Answer forge(Trial& trial, int attempt) {
   std::vector<void*> blocks;
   for (int i = 0; i < 100; ++i) blocks.push_back(berth_malloc(trial.alpha(), kSize));
@@ -40,7 +40,7 @@ Answer forge(Trial& trial, int attempt) {
   if (attempt == 1) forged = {head.link ^ first_at ^ target, head.seal + ((head.link ^ first_at ^ target) - head.link)};
   if (attempt == 2) forged = {last.link ^ target, last.seal ^ target};
   if (attempt == 3) forged = {last.link, last.seal + second_at - first_at};
-  std::memcpy(attempt == 1 ? second : second, &forged, sizeof(forged));
+  std::memcpy(second, &forged, sizeof(forged));
   bool handed_out = false;
   for (int i = 0; i < 1000; ++i) handed_out |= berth_malloc(trial.alpha(), kSize) == victim;
   return handed_out ? kNo : trial.told(BERTH_MISUSE_CORRUPTION, kSize);
@@ -54,14 +54,15 @@ Answer replay(Trial& trial) {
   berth_free(trial.alpha(), victim);
   berth_free(trial.alpha(), block);
   const Words earlier = read(block);
+  const Words of_victim = read(victim);
   std::vector<void*> taken;
   bool has_both = false;
   for (int i = 0; i < 3000 && !has_both; ++i) {
     taken.push_back(berth_malloc(trial.alpha(), kSize));
     has_both = std::count(taken.begin(), taken.end(), victim) + std::count(taken.begin(), taken.end(), block) == 2;
   }
-  if (!has_both) return kNextUse;  // it waits: there is no such time
-  std::memset(victim, 0, kSize);
+  if (!has_both) return kNextUse;                      // it waits: there is no such time
+  std::memcpy(victim, &of_victim, sizeof(of_victim));  // whose own words are sound as well
   berth_free(trial.alpha(), block);
   std::memcpy(block, &earlier, sizeof(earlier));
   for (int i = 0; i < 1000; ++i) {
