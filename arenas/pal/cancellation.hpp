@@ -11,6 +11,9 @@ namespace berth::pal {
 
 #if defined(_WIN32)
 
+inline int disable_cancellation() noexcept { return 0; }
+inline void restore_cancellation(int) noexcept {}
+
 class NoCancellation {
  public:
   NoCancellation() noexcept {}

@@ -98,10 +98,10 @@ bool has_run(const Ending& ending) {
 }  // namespace
 
 TEST_CASE("where memory cannot be read by one call it is read by another way") {
-  for (const unsigned error : {EPERM, EACCES, ENOSYS}) {
+  for (const int error : {EPERM, EACCES, ENOSYS}) {
     for (const bool inside : {false, true}) {
-      const Ending ending =
-          unload_locked_in([&] { return refuse_call(SYS_process_vm_readv, error); }, inside, Threads::Deaf);
+      const Ending ending = unload_locked_in(
+          [&] { return refuse_call(SYS_process_vm_readv, static_cast<unsigned>(error)); }, inside, Threads::Deaf);
       if (!has_run(ending)) return;
       CAPTURE(error, inside, ending.text);
       CHECK(WEXITSTATUS(ending.status) == (inside ? refused(berth::Cause::ThreadInside) : 10));

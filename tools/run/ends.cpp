@@ -53,12 +53,12 @@ using namespace berth::run;
 
 extern "C" {
 
-BERTH_INTERPOSED [[noreturn]] void _exit(int status) {
+BERTH_INTERPOSED __attribute__((noreturn)) void _exit(int status) {
   next_of<void(int)>("_exit")(report(status));
   __builtin_unreachable();
 }
-BERTH_INTERPOSED [[noreturn]] void _Exit(int status) { _exit(status); }
-BERTH_INTERPOSED [[noreturn]] void abort() {
+BERTH_INTERPOSED __attribute__((noreturn)) void _Exit(int status) { _exit(status); }
+BERTH_INTERPOSED __attribute__((noreturn)) void abort() {
   report(134);
   next_of<void()>("abort")();
   __builtin_unreachable();

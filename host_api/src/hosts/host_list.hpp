@@ -38,7 +38,7 @@ class HostList {
   // Threads that are asking, written by them (seq_cst), read by a host that goes. Each side writes its own word and
   // then reads the other's: either the asker finds the place empty, or the one who goes waits for it.
   std::atomic<std::uint32_t> askers_{0};
-  std::uint32_t reserved_ = 0;
+  [[maybe_unused]] std::uint32_t reserved_ = 0;
   // Places in use have no gap before the first that never was in use. Written by who comes or goes, read by all;
   // release and acquire, so that who reads a host reads its functions.
   std::atomic<const HostFunctions*> hosts_[kMost]{};

@@ -20,8 +20,9 @@ __asm__(
 namespace berth::detail {
 
 namespace {
-constinit std::uint64_t (*find_owner_id)(const void*) = nullptr;  // the program's, from the beginning
-}
+using FindOwnerId = std::uint64_t (*)(const void*);
+constinit FindOwnerId find_owner_id = nullptr;  // the program's, from the beginning
+}  // namespace
 
 void* find_in_process(const char* symbol) noexcept {
   for (const wchar_t* library : {static_cast<const wchar_t*>(nullptr), L"libstdc++-6.dll"}) {
@@ -33,7 +34,7 @@ void* find_in_process(const char* symbol) noexcept {
 }
 
 berth_allocator* meet_hosts() noexcept {
-  find_owner_id = reinterpret_cast<std::uint64_t (*)(const void*)>(find_in_process("berth_host_find_owner_id"));
+  find_owner_id = reinterpret_cast<FindOwnerId>(find_in_process("berth_host_find_owner_id"));
   auto* const current = reinterpret_cast<berth_allocator* (*)()>(find_in_process("berth_current_allocator"));
   return current != nullptr ? current() : nullptr;
 }
