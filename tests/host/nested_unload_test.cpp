@@ -13,6 +13,7 @@
 
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
@@ -81,6 +82,10 @@ TEST_CASE("the same while the host closes a module of its own") {
 }
 
 TEST_CASE("the same one in the other: each destructor unloads the next plugin") {
+  if (berth::tests::kSanitized) {
+    WARN("a sanitizer's frames between the destructors leave open whose they are: not tested");
+    return;
+  }
   berth::Host host;
   const berth_process_statistics before = ledger();
   constexpr std::size_t kPlugins = 5;
