@@ -21,6 +21,9 @@ $cc "$consumer/host.c" "$consumer/work.c" -o c_host $(flags berth)
 $cc -shared -fPIC "$consumer/embedding.c" "$consumer/work.c" -o embedding.so $(flags berth-module)
 ./c_host ./embedding.so
 if pkg-config --exists berth-host; then
+  # Linked by a C compiler, which adds nothing by itself: --static names all.
+  $cxx -c "$consumer/host.cpp" -o cpp_host.o $(flags berth-host)
+  $cc cpp_host.o -o linked_by_c $(pkg-config --static --libs berth-host)
   $cxx "$consumer/host.cpp" -o cpp_host $(flags berth-host)
   $cc -shared -fPIC "$consumer/plugin.c" -o c_plugin.so $(flags berth-plugin)
   $cxx -shared -fPIC -fvisibility=hidden $ordinary "$consumer/plugin.cpp" -o cpp_plugin.so $(flags berth-plugin-new)
