@@ -11,28 +11,39 @@ namespace berth::core::log {
 namespace {
 
 constinit pal::Lock guard{pal::LockRank::Log};
-constinit Handler current_handler = nullptr;  // both under the guard
-constinit void* current_context = nullptr;
+struct Target {
+  Handler handler = nullptr;
+  RecordCaller caller = nullptr;
+  AnyFunction function = nullptr;
+  void* context = nullptr;
+};
+constinit Target current{};  // under the guard
 
 }  // namespace
 
 void set_handler(Handler handler, void* context) noexcept {
   const pal::LockGuard held(guard);
-  current_handler = handler;
-  current_context = context;
+  current = {handler, nullptr, nullptr, context};
 }
 
-void write(const char* line) noexcept {
-  Handler handler = nullptr;
-  void* context = nullptr;
+void set_record_handler(RecordCaller caller, AnyFunction function, void* context) noexcept {
+  const pal::LockGuard held(guard);
+  current = {nullptr, caller, function, context};
+}
+
+void write(Severity severity, Code code, const char* line) noexcept {
+  Target target;
   {
     const pal::LockGuard held(guard);
-    handler = current_handler;
-    context = current_context;
+    target = current;
   }
-  if (handler != nullptr) {
+  if (target.handler != nullptr || target.function != nullptr) {
     const pal::NoCancellation alive;
-    handler(context, line);
+    if (target.handler != nullptr) {
+      target.handler(target.context, line);
+    } else {
+      target.caller(target.function, target.context, severity, code, line);
+    }
     return;
   }
   write_to_standard_error(line);

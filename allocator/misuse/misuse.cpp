@@ -56,7 +56,7 @@ void report(MisuseKind kind, const char* says, Instance& called, const void* add
   name_module(call.caller, line.text(), ", ");
 
   if (called.handlers.tell_misuse == nullptr) {
-    log::write(line.c_str());
+    log::write(log::Severity::Fatal, log::Code::Misuse, line.c_str());
     pal::abort_process();
   }
   const Misuse event{kind,         called.self,    owner.handle, address,     call.size,

@@ -166,7 +166,7 @@ Status open(Instance& instance, std::size_t bytes, std::uint32_t threads, Line& 
     Line line;
     line << "berth: plugin \"" << registry::name(instance.self) << "\": realtime_bytes " << std::uint64_t{bytes}
          << " are resident, but the system does not allow to lock them (RLIMIT_MEMLOCK)";
-    log::write(line.c_str());
+    log::write(log::Severity::Warning, log::Code::NotLocked, line.c_str());
   }
   pagemap.set_word(first, 0);
   for (std::uint32_t i = 0; i < threads; ++i) {

@@ -20,6 +20,7 @@
 #include "arenas/memcheck.hpp"
 #include "arenas/pal/cancellation.hpp"
 #include "berth/instance.h"
+#include "berth/log.h"
 #include "host_api/src/c_abi/handle.hpp"
 #include "host_api/src/c_abi/instance_c_structs.hpp"
 #include "host_api/src/c_abi/instance_creation.hpp"
@@ -193,7 +194,7 @@ berth_status berth_instance_create(const berth_instance_options* options, berth_
   if (readable && options->name != nullptr) std::strncpy(name, options->name, sizeof(name) - 1);
   core::Line line;
   line << "berth: berth_instance_create(\"" << name << "\"): " << why.c_str();
-  core::log::write(line.c_str());
+  core::log::write(core::log::Severity::Error, core::log::Code::CreateFailed, line.c_str());
   return status;
 }
 
@@ -353,6 +354,16 @@ berth_status berth_fault_handler_install(void) {
 berth_status berth_fault_handler_remove(void) {
   const pal::NoCancellation alive;
   return to_status(core::fault_report::remove());
+}
+
+void berth_set_log_records(berth_log_record_handler handler, void* context) {
+  const auto call = [](core::log::AnyFunction function, void* of_handler, core::log::Severity severity,
+                       core::log::Code code, const char* line) {
+    const berth_log_record record{sizeof(record), static_cast<std::uint32_t>(severity),
+                                  static_cast<std::uint32_t>(code), 0, line};
+    reinterpret_cast<berth_log_record_handler>(function)(of_handler, &record);
+  };
+  core::log::set_record_handler(call, reinterpret_cast<core::log::AnyFunction>(handler), context);
 }
 
 void berth_set_log(berth_log_handler handler, void* context) { core::log::set_handler(handler, context); }

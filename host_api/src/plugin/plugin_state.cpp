@@ -26,11 +26,13 @@ void keep_without_host(std::shared_ptr<PluginState> plugin) noexcept {
   const bool is_orphan = plugin->obstacle.why == Cause::Exception;
   try {
     const std::string cause = plugin->obstacle ? plugin->obstacle.text : "an import or a lease still holds it";
-    core::log::write(("berth: " + display_name(*plugin) + ": its Host has ended, its instance is kept until " +
+    core::log::write(core::log::Severity::Warning, core::log::Code::HostEnded,
+                     ("berth: " + display_name(*plugin) + ": its Host has ended, its instance is kept until " +
                       (is_orphan ? "another Host loads or reaps: " : "the process ends: ") + cause)
                          .c_str());
   } catch (...) {
-    core::log::write("berth: a Host has ended before its plugins, their instances are kept until the process ends");
+    core::log::write(core::log::Severity::Warning, core::log::Code::HostEnded,
+                     "berth: a Host has ended before its plugins, their instances are kept until the process ends");
   }
   (is_orphan ? kept_for_another_host : kept_for_ever).list.add(std::move(plugin));
 }

@@ -177,9 +177,11 @@ void stop(const PluginState& plugin) noexcept {
   const std::string error = call_to_end(reinterpret_cast<void (*)()>(function));
   if (error.empty()) return;
   try {
-    core::log::write(("berth: " + display_name(plugin) + ": berth_stop " + error).c_str());
+    core::log::write(core::log::Severity::Warning, core::log::Code::StopHasThrown,
+                     ("berth: " + display_name(plugin) + ": berth_stop " + error).c_str());
   } catch (...) {
-    core::log::write("berth: a plugin's berth_stop has thrown");
+    core::log::write(core::log::Severity::Warning, core::log::Code::StopHasThrown,
+                     "berth: a plugin's berth_stop has thrown");
   }
 }
 
