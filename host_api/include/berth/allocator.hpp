@@ -5,6 +5,11 @@
 // hosts; as thread-safe as the handle. Both refer to the handle, which must outlive them.
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
+#error \
+    "berth/allocator.hpp needs C++17: compile with -std=c++17 or later (CMake: target_compile_features(... cxx_std_17))"
+#endif
+
 #include <cstddef>
 #include <limits>
 #include <memory_resource>

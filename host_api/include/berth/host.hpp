@@ -27,6 +27,10 @@
 // pointer into the plugin: nobody sees it, and it must have ended before the plugin does.
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
+#error "berth/host.hpp needs C++17: compile with -std=c++17 or later (CMake: target_compile_features(... cxx_std_17))"
+#endif
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>

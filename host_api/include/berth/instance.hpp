@@ -4,6 +4,11 @@
 // berth/instance.hpp: an instance as a C++ value. Header only; nothing in it throws.
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
+#error \
+    "berth/instance.hpp needs C++17: compile with -std=c++17 or later (CMake: target_compile_features(... cxx_std_17))"
+#endif
+
 #include <cstdint>
 #include <utility>
 

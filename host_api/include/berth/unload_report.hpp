@@ -4,6 +4,11 @@
 // berth/unload_report.hpp: how an unload ended, and why a plugin stays.
 #pragma once
 
+#if (defined(_MSVC_LANG) ? _MSVC_LANG : __cplusplus) < 201703L
+#error \
+    "berth/unload_report.hpp needs C++17: compile with -std=c++17 or later (CMake: target_compile_features(... cxx_std_17))"
+#endif
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
