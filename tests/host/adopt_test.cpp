@@ -97,3 +97,56 @@ TEST_CASE("an instance that a refused module has seen is kept until the caller c
   CHECK(berth_instance_destroy(mine, nullptr) == BERTH_OK);
   CHECK(same(ledger(), before));
 }
+
+TEST_CASE("options that adopt cannot follow are refused by name, and module and instance stay the caller's") {
+  struct {
+    const char* name;
+    void (*set)(berth::LoadOptions&);
+    bool with_instance_only;
+  } const options[] = {
+      {"span_bytes", [](berth::LoadOptions& o) { o.span_bytes = std::size_t{1} << 30; }, true},
+      {"quota_bytes", [](berth::LoadOptions& o) { o.quota_bytes = std::size_t{1} << 24; }, true},
+      {"hardening", [](berth::LoadOptions& o) { o.hardening = BERTH_HARDENING_FAST; }, true},
+      {"huge_pages", [](berth::LoadOptions& o) { o.huge_pages = BERTH_HUGE_PAGES_NEVER; }, true},
+      {"flags", [](berth::LoadOptions& o) { o.flags = 1; }, true},
+      {"on_misuse", [](berth::LoadOptions& o) { o.on_misuse = [](void*, const berth_misuse*) {}; }, true},
+      {"on_misuse_context", [](berth::LoadOptions& o) { o.on_misuse_context = &o; }, true},
+      {"on_pressure",
+       [](berth::LoadOptions& o) { o.on_pressure = [](void*, berth_instance*, std::size_t) { return false; }; }, true},
+      {"on_pressure_context", [](berth::LoadOptions& o) { o.on_pressure_context = &o; }, true},
+      {"user_data", [](berth::LoadOptions& o) { o.user_data = &o; }, true},
+      {"realtime_bytes", [](berth::LoadOptions& o) { o.realtime_bytes = 1 << 20; }, true},
+      {"realtime_threads", [](berth::LoadOptions& o) { o.realtime_threads = 1; }, true},
+      {"global_symbols", [](berth::LoadOptions& o) { o.global_symbols = true; }, false},
+      {"private_copy", [](berth::LoadOptions& o) { o.private_copy = true; }, false},
+  };
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  berth_instance* mine = nullptr;
+  REQUIRE(berth_instance_create(nullptr, &mine) == BERTH_OK);
+  void* handle = open_elsewhere(fixture("minimal"));
+  REQUIRE(handle != nullptr);
+  for (const auto& option : options) {
+    for (berth_instance* instance : {mine, static_cast<berth_instance*>(nullptr)}) {
+      if (instance == nullptr && option.with_instance_only) continue;
+      berth::LoadOptions given;
+      option.set(given);
+      berth::Error error;
+      CHECK_FALSE(host.adopt(handle, given, instance, error));
+      CAPTURE(error.text());
+      CHECK(error.status() == BERTH_ERR_INVALID_ARGUMENT);
+      CHECK(error.text().ends_with(std::string(": ") + option.name));
+    }
+  }
+  CHECK(host.zombies() == 0);
+
+  // What does have an effect is taken.
+  berth::LoadOptions given;
+  given.name = "mine";
+  given.check_threads = false;
+  berth::Plugin plugin = host.adopt(handle, given, mine);
+  CHECK(plugin.name() == "mine");
+  CHECK(plugin.instance() == mine);
+  CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
+  CHECK(same(ledger(), before));
+}

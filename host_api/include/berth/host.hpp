@@ -90,7 +90,9 @@ struct LoadOptions {
   std::size_t realtime_bytes = 0;  // a budget for threads that may not wait, and how many there are
   std::uint32_t realtime_threads = 0;
   bool require_plugin_info = false;  // refuse a module that does not export berth_plugin with our ABI
-  bool global_symbols = false;       // RTLD_GLOBAL instead of RTLD_LOCAL; no effect on Windows
+  // RTLD_GLOBAL instead of RTLD_LOCAL; no effect on Windows. INVALID_ARGUMENT for adopt(), whose module is open
+  // already.
+  bool global_symbols = false;
   // Load a copy of the file, so that it is a module of its own, with statics of its own, however often the file is
   // loaded. The copy lies beside the file for as long as opening takes (Windows: until the module has left), in the
   // folder for temporary files if that folder cannot be written: then libraries that the plugin looks for beside itself
@@ -263,8 +265,9 @@ class Host {
   // Its static constructors have run already: to have them allocate from an instance of the plugin's own, open the
   // module with berth_set_current_instance(instance) around it and give that instance here. It is destroyed with the
   // plugin. On failure module and instance stay the caller's; an instance of the Host's own that berth_attach has seen
-  // is kept as a zombie until the caller has closed the module. With an instance given, what the options say of an
-  // instance (quota, hardening, handlers and the like) is not looked at: it has what it was created with.
+  // is kept as a zombie until the caller has closed the module. INVALID_ARGUMENT names the options that would have no
+  // effect: those of opening (global_symbols, private_copy), and with an instance given those of the instance (quota,
+  // hardening, handlers and the like), for it has what it was created with. A name given is then the plugin's alone.
   Plugin adopt(void* native_handle, const LoadOptions& options = {}, berth_instance* instance = nullptr);
   Plugin adopt(void* native_handle, const LoadOptions& options, berth_instance* instance, Error& error) noexcept;
 

@@ -15,6 +15,7 @@
 #include "allocator/misuse/departed.hpp"
 #include "berth/plugin.h"
 #include "host_api/src/c_abi/instance_creation.hpp"
+#include "host_api/src/loading/load_options.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
 #include "host_api/src/unloading/teardown.hpp"
 
@@ -113,11 +114,7 @@ void attach(PluginState& plugin) {
   plugin.attached = true;
 }
 
-void make_copy(PluginState& plugin, const LoadOptions& options) {
-  if (options.global_symbols) {
-    fail(plugin, BERTH_ERR_INVALID_ARGUMENT,
-         "private_copy and global_symbols exclude each other: another copy would be bound to this one's symbols");
-  }
+void make_copy(PluginState& plugin) {
   std::string failure;
   if (!plugin.copy.make(plugin.path, failure)) fail(plugin, BERTH_ERR_LOAD, "no private copy: " + failure);
 }
@@ -175,6 +172,9 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   if (path.native().find('\0') != std::filesystem::path::string_type::npos) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "the path contains a NUL character");
   }
+  if (const std::string defect = load_option_defect(options); !defect.empty()) {
+    fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, defect);
+  }
   std::error_code error;
   const std::optional<FileIdentity> file = identify_file(path, error);
   if (!file) {
@@ -187,7 +187,7 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
   if (!error) plugin->path = absolute;
   if (options.private_copy) {
-    make_copy(*plugin, options);  // a file that nobody else knows needs no claim
+    make_copy(*plugin);  // a file that nobody else knows needs no claim
   } else {
     claim_file(*plugin, *file);
   }
@@ -221,8 +221,8 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
              ? "the handle is NULL"
              : "the handle is of the program itself, or of a module that the loader does not list (dlmopen)");
   }
-  if (options.private_copy) {
-    fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, "private_copy is set, but the module that is adopted is open already");
+  if (const std::string defect = adopt_option_defect(options, instance != nullptr); !defect.empty()) {
+    fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, defect);
   }
   // A file that was deleted since is known by where it is mapped.
   std::error_code error;
