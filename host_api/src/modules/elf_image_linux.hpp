@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "berth/allocator.h"
+#include "host_api/src/hosts/notes_linux.hpp"
 
 namespace berth::detail {
 
@@ -44,23 +45,60 @@ class ElfImage {
   template <typename Use>
   void for_each_import(Use use) const {
     if (symbols_ == nullptr) return;
-    const std::span<const ElfW(Rela)> all[] = {std::span(relocations_, relocations_size_ / sizeof(ElfW(Rela))),
-                                               std::span(plt_relocations_, plt_relocations_size_ / sizeof(ElfW(Rela)))};
-    for (const std::span<const ElfW(Rela)> relocations : all) {
-      for (const ElfW(Rela) & relocation : relocations) {
-        const auto symbol = ELF64_R_SYM(relocation.r_info);
-        if (symbol != 0 && symbols_[symbol].st_shndx == SHN_UNDEF) use(text_at(symbols_[symbol].st_name));
-      }
-    }
+    for_each_relocation([&](const ElfW(Rela) & relocation) {
+      const std::size_t symbol = ELF64_R_SYM(relocation.r_info);
+      if (symbol != 0 && symbols_[symbol].st_shndx == SHN_UNDEF) use(text_at(symbols_[symbol].st_name));
+    });
   }
 
-  // Whether a symbol that the module imports is bound to an address in this range.
-  bool is_bound_into(std::uintptr_t begin, std::size_t bytes) const noexcept;
+  // A symbol that the module looks up, and what the loader has written for it: the address found, or where `in_thread`
+  // the number of the module whose thread-local storage it is in. An undefined one of thread-local storage may have
+  // neither, but an offset (0).
+  struct Binding {
+    const char* name;
+    std::uintptr_t value;
+    bool in_thread;
+  };
+
+  // use(binding) for each, bound to whichever module, its own definitions included: another's may preempt them.
+  template <typename Use>
+  void for_each_binding(Use use) const {
+    if (symbols_ == nullptr) return;
+    for_each_relocation([&](const ElfW(Rela) & relocation) {
+      const std::size_t number = ELF64_R_SYM(relocation.r_info);
+      const std::uintptr_t slot = base_ + relocation.r_offset;
+      if (number == 0 || slot % sizeof(void*) != 0 || !is_in_segment(info_, slot, sizeof(void*))) return;
+      const ElfW(Sym)& symbol = symbols_[number];
+      if (ELF64_ST_BIND(symbol.st_info) == STB_LOCAL) return;
+      const bool in_thread = ELF64_ST_TYPE(symbol.st_info) == STT_TLS;
+      // Relaxed: another thread may be binding it at this moment, and then it is one or the other.
+      std::uintptr_t value = __atomic_load_n(reinterpret_cast<const std::uintptr_t*>(slot), __ATOMIC_RELAXED);
+      if (!in_thread) {
+        value -= static_cast<std::uintptr_t>(relocation.r_addend);
+      } else if (!names_thread_module(relocation)) {
+        if (symbol.st_shndx != SHN_UNDEF) return;
+        value = 0;
+      }
+      use(Binding{text_at(symbol.st_name), value, in_thread});
+    });
+  }
+
+  // Whether the module itself has a symbol of this name, at this address or, where `in_thread`, in thread-local
+  // storage.
+  bool defines(const Binding& binding) const noexcept;
 
   // The instance that the module's operator new uses (Note::Handle), nullptr if it has none.
   const berth_allocator* plugin_new_handle() const noexcept;
 
  private:
+  template <typename Use>
+  void for_each_relocation(Use use) const {
+    for (const std::span<const ElfW(Rela)> table : {relocations_, plt_relocations_}) {
+      for (const ElfW(Rela) & relocation : table) use(relocation);
+    }
+  }
+  static bool names_thread_module(const ElfW(Rela) & relocation) noexcept;
+
   std::span<const ElfW(Sym)> symbols() const noexcept;
   const void* address_of(ElfW(Addr) value) const noexcept;
   const char* text_at(std::size_t offset) const noexcept {
@@ -73,10 +111,8 @@ class ElfImage {
   const ElfW(Sym) * symbols_ = nullptr;
   const std::uint32_t* hash_ = nullptr;
   const std::uint32_t* gnu_hash_ = nullptr;
-  const ElfW(Rela) * relocations_ = nullptr;
-  std::size_t relocations_size_ = 0;  // in bytes, as the next
-  const ElfW(Rela) * plt_relocations_ = nullptr;
-  std::size_t plt_relocations_size_ = 0;
+  std::span<const ElfW(Rela)> relocations_;
+  std::span<const ElfW(Rela)> plt_relocations_;
   const char* strings_ = nullptr;
   std::size_t strings_size_ = 0;
   std::string_view soname_;

@@ -114,7 +114,7 @@ std::optional<Dependent> find_dependent(const ModuleIdentity& module) {
     if (number == kept || std::ranges::find(graph.needs(number), kept) == graph.needs(number).end()) continue;
     return Dependent{graph.module(number).identity, true};
   }
-  std::optional<ModuleIdentity> bound = find_bound(graph.module(kept));
+  std::optional<ModuleIdentity> bound = find_bound({&graph.module(kept), 1}).front();
   if (!bound) return std::nullopt;
   return Dependent{*std::move(bound), false};
 }

@@ -53,7 +53,7 @@ struct ListedModule {
 // answered by the first in the list that has it.
 std::vector<ListedModule> list_modules();
 
-// A module that is not linked with this one, and is bound to its symbols all the same.
-std::optional<ModuleIdentity> find_bound(const MappedModule& module);
+// For each of these a module that need not be linked with it, and is bound to its symbols; in their order.
+std::vector<std::optional<ModuleIdentity>> find_bound(std::span<const MappedModule> modules);
 
 }  // namespace berth::detail

@@ -49,16 +49,6 @@ std::vector<ListedModule> list_modules() {
   return modules;
 }
 
-std::optional<ModuleIdentity> find_bound(const MappedModule& module) {
-  std::optional<ModuleIdentity> bound;
-  any_module([&](const dl_phdr_info& info) {
-    if (matches(info, module.identity) || !ElfImage(info).is_bound_into(module.begin, module.bytes)) return false;
-    bound = ModuleIdentity{info.dlpi_addr, info.dlpi_name};
-    return true;
-  });
-  return bound;
-}
-
 bool is_occupied(std::uintptr_t begin, std::size_t bytes) {
   return any_module([&](const dl_phdr_info& info) {
     const MappedModule other = mapped_module(info);

@@ -42,7 +42,9 @@ std::vector<ListedModule> list_modules() {
   return modules;
 }
 
-std::optional<ModuleIdentity> find_bound(const MappedModule&) { return std::nullopt; }
+std::vector<std::optional<ModuleIdentity>> find_bound(std::span<const MappedModule> modules) {
+  return std::vector<std::optional<ModuleIdentity>>(modules.size());
+}
 
 bool is_occupied(std::uintptr_t begin, std::size_t bytes) {
   return any_module(

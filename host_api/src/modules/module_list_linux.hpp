@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <exception>
+#include <span>
+#include <vector>
 
 #include "host_api/src/modules/loader_lock.hpp"
 #include "host_api/src/modules/module_inspection.hpp"
@@ -36,6 +38,21 @@ bool any_module(Use use) {
       &call);
   if (call.failure) std::rethrow_exception(call.failure);
   return found != 0;
+}
+
+// use(modules) with all of them, under the lock. Where several are compared with each other: in a call for each alone
+// the others' images could not be read.
+template <typename Use>
+void with_modules(Use use) {
+  any_module([&](const dl_phdr_info&) {  // the lock, which is recursive
+    std::vector<dl_phdr_info> modules;
+    any_module([&](const dl_phdr_info& info) {
+      modules.push_back(info);
+      return false;
+    });
+    use(std::span<const dl_phdr_info>(modules));
+    return true;
+  });
 }
 
 inline bool matches(const dl_phdr_info& info, const ModuleIdentity& module) noexcept {
