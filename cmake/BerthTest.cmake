@@ -17,6 +17,15 @@ target_compile_options(berth_test_main PRIVATE $<IF:$<BOOL:${WIN32}>,-O1,-O0> -f
 target_link_libraries(berth_test_main PUBLIC
   $<IF:$<TARGET_EXISTS:Catch2::Catch2WithMain>,Catch2::Catch2WithMain,Catch2::Catch2>)
 
+# Catch2 version 2 is one header that takes a second to compile: with gcc it is compiled once. Clang compiles each file
+# by itself, so that an include which a file lacks is missed by somebody.
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND NOT CMAKE_CROSSCOMPILING)
+  add_library(berth_test_headers OBJECT ${PROJECT_SOURCE_DIR}/tests/support/catch_headers.cpp)
+  target_compile_features(berth_test_headers PRIVATE cxx_std_20)
+  berth_warnings(berth_test_headers)  # the same options as the tests, or gcc does not take it
+  target_precompile_headers(berth_test_headers PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/catch.hpp)
+endif()
+
 function(berth_test name)
   cmake_parse_arguments(PARSE_ARGV 1 test "" "" "LINK;LABELS;PROPERTIES")
   add_executable(${name} ${test_UNPARSED_ARGUMENTS})
@@ -24,6 +33,9 @@ function(berth_test name)
   target_link_libraries(${name} PRIVATE berth_test_main ${test_LINK} berth::berth Threads::Threads)
   target_compile_definitions(${name} PRIVATE $<$<BOOL:${CMAKE_CROSSCOMPILING_EMULATOR}>:BERTH_TEST_EMULATED>)
   berth_warnings(${name})
+  if(TARGET berth_test_headers)
+    target_precompile_headers(${name} REUSE_FROM berth_test_headers)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS "${test_LABELS}" ${test_PROPERTIES})
 endfunction()
