@@ -45,7 +45,6 @@ inline void* pop(Bin& bin, const Instance& instance, [[maybe_unused]] std::size_
     }
     state.store(BlockState::Live, std::memory_order_relaxed);
   }
-  __builtin_prefetch(next, 1);  // the next call reads its link; in a program with much memory that is a cache miss
   bin.allocate_list = next;
   bin.allocations.add(1);
   return block;
