@@ -23,7 +23,7 @@ constinit BERTH_THREAD_WORD(core::InstanceHandle, core::InstanceHandle::None) cu
 constinit BERTH_THREAD_WORD(std::uint64_t, 0) current_since = 0;
 
 // Whoever can load plugins can be found by them (host_note_linux.cpp).
-[[gnu::used]] const detail::HostFunctions* const kHost = &detail::host_functions;
+[[gnu::used]] const detail::HostFunctions* const kHost = &detail::kHostFunctions;
 
 }  // namespace
 

@@ -26,6 +26,6 @@ struct HostFunctions {
 };
 
 // This module's own.
-extern const HostFunctions host_functions;
+extern const HostFunctions kHostFunctions;
 
 }  // namespace berth::detail

@@ -9,7 +9,7 @@
 #include "host_api/src/hosts/host_list.hpp"
 #include "host_api/src/hosts/notes_linux.hpp"
 
-BERTH_NOTE("2", "_ZN5berth6detail14host_functionsE");
+BERTH_NOTE("2", "_ZN5berth6detail14kHostFunctionsE");
 
 namespace berth::detail {
 
@@ -20,18 +20,18 @@ std::uint64_t find_owner_id(const void* address) noexcept { return ::berth_find_
 bool free_if_owned(void* block) noexcept { return ::berth_free_if_owned(block); }
 
 // Before the module's own constructors, which may load plugins.
-[[gnu::constructor(101)]] void enter() noexcept { announce_host(host_functions); }
+[[gnu::constructor(101)]] void enter() noexcept { announce_host(kHostFunctions); }
 
 #if defined(BERTH_MODULE)
 // After its own destructors, which may still unload some. When the process ends everybody may still ask.
 [[gnu::destructor(101)]] void leave() noexcept {
-  if (pal::is_unloaded()) withdraw_host(host_functions);
+  if (pal::is_unloaded()) withdraw_host(kHostFunctions);
 }
 #endif
 
 }  // namespace
 
-constinit const HostFunctions host_functions = {sizeof(HostFunctions), 0, current_allocator, find_owner_id,
+constinit const HostFunctions kHostFunctions = {sizeof(HostFunctions), 0, current_allocator, find_owner_id,
                                                 free_if_owned};
 
 }  // namespace berth::detail

@@ -16,7 +16,7 @@ bool free_if_owned(void* block) noexcept { return ::berth_free_if_owned(block); 
 
 }  // namespace
 
-constinit const HostFunctions host_functions = {sizeof(HostFunctions), 0, current_allocator, find_owner_id,
+constinit const HostFunctions kHostFunctions = {sizeof(HostFunctions), 0, current_allocator, find_owner_id,
                                                 free_if_owned};
 
 }  // namespace berth::detail
