@@ -46,4 +46,7 @@ class CallerMap {
   std::array<std::atomic<Leaf*>, std::size_t{1} << kTopBits> top_{};
 };
 
+// Of this process.
+extern constinit CallerMap callers;
+
 }  // namespace berth::routing

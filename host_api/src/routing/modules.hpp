@@ -79,11 +79,17 @@ struct Module {
   std::uint64_t inherited_allocations = 0, inherited_bytes = 0, inherited_failures = 0;
 };
 
+inline bool is_mapped(const Module& module) noexcept {
+  const ModuleState state = module.state.load(std::memory_order_acquire);
+  return (state == ModuleState::Mapped || state == ModuleState::Closing) && module.map != nullptr;
+}
+
 // --- events, on the loader's thread, under its lock ------------------------------------------------------------------
 
 // Everything that is loaded now is the program's own. Once.
 void start(const Settings& settings) noexcept;
 bool started() noexcept;
+const Settings& settings() noexcept;  // what start() was given
 
 // A module was mapped; its code has not run. The answer is to be handed to closing(); null: nothing to tell.
 Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) noexcept;
@@ -125,6 +131,7 @@ struct Now {
   bool mapped;
 };
 Now sum_of(const Record& record) noexcept;
+void count_from_zero() noexcept;  // for a forked child, which does not count what it has inherited
 // Looks where the calls of those go that have allocated nothing. They must be mapped still.
 void look_at_bindings() noexcept;
 
