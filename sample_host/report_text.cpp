@@ -50,6 +50,11 @@ void print_plugins(std::ostream& out, const RunReport& report) {
     if (!plugin.loaded) continue;
     out << plugin.name << " is metered: " << berth::metering_name(plugin.metering)
         << (plugin.metering_text.empty() ? "" : " (" + plugin.metering_text + ")") << ".\n";
+    for (const berth::PartReport& part : plugin.unload.parts) {
+      out << "  It has left open" << (part.certain ? "" : ", or somebody else has") << ": " << part.path.string()
+          << ", metered: " << berth::metering_name(part.metering)
+          << (part.metering_text.empty() ? "" : " (" + part.metering_text + ")") << ".\n";
+    }
   }
   out << '\n';
 }

@@ -125,6 +125,15 @@ PIN_MEMBER(berth_unload_report, plugin, 240, 64);
 PIN_MEMBER(berth_unload_report, cause_text, 304, 256);
 PIN_MEMBER(berth_unload_report, detach_error, 560, 256);
 PIN_SIZE(berth_unload_report, 816);
+PIN_MEMBER(berth_unload_report, dependencies, 816, 8);
+PIN_MEMBER(berth_unload_report, dependencies_mapped, 824, 8);
+PIN_MEMBER(berth_unload_report, dependency_text, 832, 256);
+PIN_MEMBER(berth_unload_report, metering, 1088, 4);
+PIN_MEMBER(berth_unload_report, reserved, 1092, 4);
+PIN_MEMBER(berth_unload_report, metering_text, 1096, 256);
+PIN_MEMBER(berth_unload_report, parts, 1352, 8);
+PIN_MEMBER(berth_unload_report, parts_uncertain, 1360, 8);
+PIN_MEMBER(berth_unload_report, part_text, 1368, 256);
 
 #endif
 

@@ -209,10 +209,16 @@ class Plugin {
   std::vector<std::filesystem::path> dependencies(Error& error) const noexcept;
 
   // How much of the plugin's memory its instance sees, judged by what the plugin and the libraries that came with it
-  // import; and the reason, empty where it is the whole. Looked up with each call. Not, and "out of memory", where that
-  // cannot be.
+  // import, and the parts that it has opened; and the reason, empty where it is the whole. Looked up with each call.
+  // Not, and "out of memory", where that cannot be.
   Metering metering() const noexcept;
   std::string metering_text() const;
+
+  // The modules that the plugin has opened itself (dlopen) and not closed: certain ones where its calls are counted
+  // (berth::plugin_new), with its parts' own parts. Looked up with each call, on Linux alone. Throws INVALID_ARGUMENT
+  // if this Plugin is empty.
+  std::vector<PartReport> parts() const;
+  std::vector<PartReport> parts(Error& error) const noexcept;
 
   // Empty if the plugin is being unloaded, an unload waits for it, or this Plugin is empty.
   Lease lease() const noexcept;

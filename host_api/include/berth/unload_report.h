@@ -69,6 +69,9 @@ typedef struct {
   uint32_t metering;                             /* BERTH_METERING_...: what live_blocks and live_bytes are worth */
   uint32_t reserved;
   char metering_text[BERTH_REPORT_TEXT_BYTES]; /* the reason; empty where the whole is metered */
+  size_t parts;                                /* modules that the plugin has opened (dlopen) and not closed */
+  size_t parts_uncertain;                      /* of these, such as somebody else may have opened */
+  char part_text[BERTH_REPORT_TEXT_BYTES];     /* the first of them, and what is not metered of it */
 } berth_unload_report;
 
 #endif

@@ -61,6 +61,17 @@ struct DependencyReport {
   std::string cause;        // empty, or `why` in words
 };
 
+// A module that a plugin has opened itself (dlopen) and not closed. It stays when the plugin leaves, until the process
+// ends. Looked for on Linux alone.
+struct PartReport {
+  std::filesystem::path path;
+  // The plugin has counted it (berth::plugin_new). False: it came while the plugin was loaded, nobody is known to have
+  // opened it, and the plugin, a library or a part of it calls a dlopen that nobody counts: it may be the plugin's.
+  bool certain = true;
+  Metering metering = Metering::Not;  // how much of what it allocates is the plugin's instance's
+  std::string metering_text;          // the reason; empty where the whole is metered
+};
+
 // How an unload ended.
 struct UnloadReport {
   enum class Outcome {
@@ -82,6 +93,8 @@ struct UnloadReport {
   std::vector<DependencyReport> dependencies;
   Metering metering = Metering::Not;  // what live_blocks, live_bytes and survivors are worth
   std::string metering_text;          // the reason; empty where the whole is metered
+  std::vector<PartReport> parts;      // that are left open
+  std::size_t parts_uncounted = 0;    // opened besides, for which the plugin's count (128 modules) had no place
   std::chrono::nanoseconds time_taken{};
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.

@@ -132,12 +132,35 @@ std::vector<std::filesystem::path> Plugin::dependencies(Error& error) const noex
   return without_throwing(error, [&] { return dependencies(); });
 }
 
+namespace {
+detail::MeteringFinding metering_now(const detail::PluginState& plugin) noexcept {
+  std::vector<detail::PluginPart> parts;
+  try {
+    parts = detail::find_parts(plugin);
+  } catch (...) {  // out of memory: what is known without
+  }
+  return detail::find_metering(plugin, parts);
+}
+}  // namespace
+
 Metering Plugin::metering() const noexcept {
-  return state_ != nullptr ? detail::find_metering(*state_).metering : Metering::Not;
+  return state_ != nullptr ? metering_now(*state_).metering : Metering::Not;
 }
 
 std::string Plugin::metering_text() const {
-  return state_ != nullptr ? detail::find_metering(*state_).text : "the Plugin is empty";
+  return state_ != nullptr ? metering_now(*state_).text : "the Plugin is empty";
+}
+
+std::vector<PartReport> Plugin::parts() const {
+  const pal::NoCancellation alive;
+  if (state_ == nullptr) throw empty_plugin();
+  std::vector<PartReport> parts;
+  for (const detail::PluginPart& part : detail::find_parts(*state_)) parts.push_back(detail::part_report(part));
+  return parts;
+}
+
+std::vector<PartReport> Plugin::parts(Error& error) const noexcept {
+  return without_throwing(error, [&] { return parts(); });
 }
 
 void* Plugin::find(const char* name) const {

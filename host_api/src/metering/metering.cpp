@@ -6,7 +6,6 @@
 #include "host_api/src/metering/metering.hpp"
 
 #include <algorithm>
-#include <string_view>
 #include <vector>
 
 #include "host_api/src/metering/module_imports.hpp"
@@ -16,16 +15,6 @@ namespace berth::detail {
 namespace {
 
 constexpr std::size_t kNamed = 3;
-
-// Libraries that serve the whole process, whoever brought them.
-bool is_runtime(std::string_view file) noexcept {
-  for (const std::string_view runtime :
-       {"libc.so", "libm.so", "ld-linux", "libdl.so", "libpthread.so", "librt.so", "libgcc_s", "libstdc++", "libc++.so",
-        "libc++abi.so", "libunwind", "libatomic.so", "libasan", "libtsan", "libubsan", "libwinpthread", "linux-vdso"}) {
-    if (file.starts_with(runtime)) return true;
-  }
-  return false;
-}
 
 struct Judged {
   bool routed = false;  // its operator new uses the plugin's instance
@@ -97,6 +86,19 @@ Judged judge(const ModuleIdentity& module, const berth_allocator* allocator) {
 // "imports malloc" of a module as a phrase: "it imports malloc", "its strings are …".
 std::string sentence(const std::string& reason) { return reason.starts_with("imports") ? "it " + reason : reason; }
 
+// Adds what is not metered of libraries that came with the module. Whether any of them uses the instance.
+bool add_libraries(std::span<const MappedModule> libraries, const berth_allocator* allocator, std::string& reason) {
+  bool routed = false;
+  for (const MappedModule& module : libraries) {
+    const std::string file = file_name(module.identity.name);
+    if (is_runtime(file)) continue;
+    const Judged library = judge(module.identity, allocator);
+    routed = routed || library.routed;
+    if (!library.reason.empty()) add(reason, file + ", which came with it: " + sentence(library.reason));
+  }
+  return routed;
+}
+
 }  // namespace
 
 MeteringFinding find_metering(std::span<const MappedModule> modules, const MeteringFacts& facts) {
@@ -104,13 +106,7 @@ MeteringFinding find_metering(std::span<const MappedModule> modules, const Meter
   const Judged own = judge(modules.front().identity, facts.allocator);
   bool has_berth = own.routed || facts.takes_handle || facts.has_allocated;
   std::string reason = own.reason.empty() ? "" : sentence(own.reason);
-  for (const MappedModule& module : modules.subspan(1)) {
-    const std::string file = file_name(module.identity.name);
-    if (is_runtime(file)) continue;
-    const Judged library = judge(module.identity, facts.allocator);
-    has_berth = has_berth || library.routed;
-    if (!library.reason.empty()) add(reason, file + ", which came with it: " + sentence(library.reason));
-  }
+  has_berth = add_libraries(modules.subspan(1), facts.allocator, reason) || has_berth;
   if (!has_berth) {
     const std::string without = "it has no Berth in it and ";
     if (own.reason.starts_with("imports")) return {Metering::Not, without + reason.substr(3)};
@@ -120,10 +116,22 @@ MeteringFinding find_metering(std::span<const MappedModule> modules, const Meter
   return {Metering::Partly, reason};
 }
 
-MeteringFinding find_metering_of_part(const ModuleIdentity& part, const berth_allocator* allocator) {
-  const Judged judged = judge(part, allocator);
-  if (judged.routed) return {judged.reason.empty() ? Metering::Whole : Metering::Partly, judged.reason};
-  return {Metering::Not, judged.reason.empty() ? "it imports no allocator" : sentence(judged.reason)};
+bool is_runtime(std::string_view file) noexcept {
+  for (const std::string_view runtime :
+       {"libc.so", "libm.so", "ld-linux", "libdl.so", "libpthread.so", "librt.so", "libgcc_s", "libstdc++", "libc++.so",
+        "libc++abi.so", "libunwind", "libatomic.so", "libasan", "libtsan", "libubsan", "libwinpthread", "linux-vdso"}) {
+    if (file.starts_with(runtime)) return true;
+  }
+  return false;
+}
+
+MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator) {
+  if (modules.empty()) return {Metering::Not, "it is not listed"};
+  const Judged own = judge(modules.front().identity, allocator);
+  std::string reason = own.reason.empty() ? "" : sentence(own.reason);
+  add_libraries(modules.subspan(1), allocator, reason);
+  if (!own.routed) return {Metering::Not, reason.empty() ? std::string(kNoAllocator) : reason};
+  return {reason.empty() ? Metering::Whole : Metering::Partly, reason};
 }
 
 }  // namespace berth::detail

@@ -6,6 +6,7 @@
 
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "berth/unload_report.hpp"
 #include "host_api/src/modules/module_graph.hpp"
@@ -27,7 +28,11 @@ struct MeteringFacts {
 // Of a plugin by its modules, itself first, while they are mapped.
 MeteringFinding find_metering(std::span<const MappedModule> modules, const MeteringFacts& facts);
 
-// Of one part that the plugin has opened.
-MeteringFinding find_metering_of_part(const ModuleIdentity& part, const berth_allocator* allocator);
+// Of one part that the plugin has opened, by the part and what came with it, itself first.
+MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator);
+inline constexpr std::string_view kNoAllocator = "it imports no allocator";
+
+// Whether a file of this name serves the whole process, whoever brought it.
+bool is_runtime(std::string_view file) noexcept;
 
 }  // namespace berth::detail

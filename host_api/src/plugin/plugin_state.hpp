@@ -21,8 +21,10 @@
 #include "host_api/src/modules/module_loader.hpp"
 #include "host_api/src/modules/module_owner.hpp"
 #include "host_api/src/modules/obstacle.hpp"
+#include "host_api/src/modules/opened_modules.hpp"
 #include "host_api/src/modules/private_copy.hpp"
 #include "host_api/src/plugin/hold_count.hpp"
+#include "host_api/src/plugin/plugin_parts.hpp"
 
 namespace berth::detail {
 
@@ -45,9 +47,11 @@ struct PluginState {
   bool check_threads = true;          // of the load options
   FileClaim claim;
   HoldCount holds;
-  bool attached = false;     // berth_attach has run (or there is none): berth_detach is due
-  MeteringFinding metering;  // as it was when the module was to be closed
-  Obstacle obstacle;         // why it is a zombie, or waits for its last thread
+  bool attached = false;          // berth_attach has run (or there is none): berth_detach is due
+  MeteringFinding metering;       // as it was when the module was to be closed
+  KeptCount count;                // of what the module has opened, from then on
+  std::vector<PluginPart> parts;  // as they were then
+  Obstacle obstacle;              // why it is a zombie, or waits for its last thread
 
   std::shared_ptr<PluginState> next;  // in a ZombieList
 };

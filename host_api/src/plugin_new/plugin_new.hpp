@@ -9,6 +9,9 @@
 
 namespace berth::detail {
 
+// Has the module's own calls of dlopen counted; for the link alone.
+void count_parts() noexcept;
+
 // The symbol of that name that the host's program shows, else the one that a library of the process does; nullptr:
 // nobody. Takes the loader's lock.
 void* find_in_process(const char* symbol) noexcept;

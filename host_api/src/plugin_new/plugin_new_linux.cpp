@@ -15,6 +15,7 @@ namespace berth::detail {
 void* find_in_process(const char* symbol) noexcept { return dlsym(RTLD_DEFAULT, symbol); }
 
 berth_allocator* meet_hosts() noexcept {
+  count_parts();
   fill_list(hosts, nullptr);
   return find_current_allocator();
 }

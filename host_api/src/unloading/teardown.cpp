@@ -36,11 +36,18 @@ void detach(PluginState& plugin, UnloadReport& report) noexcept {
 
 // Why a module that was closed is still mapped. A destructor that the loader runs while it closes one module may unload
 // another: the loader then closes that after the first, and until then all its references seem to be somebody's.
-Obstacle why_it_stays(const ModuleIdentity& module) {
+Obstacle why_it_stays(const PluginState& plugin, const ModuleIdentity& module) {
   Obstacle obstacle = why_still_mapped(module);
-  if ((obstacle.why == Cause::OtherReference || obstacle.why == Cause::ThreadLocal) && is_caller_closing()) {
+  if (obstacle.why != Cause::OtherReference && obstacle.why != Cause::ThreadLocal) return obstacle;
+  if (is_caller_closing()) {
     return {Cause::PutOff,
             "the loader is closing another module on this thread, and closes this one after that (Host::reap())"};
+  }
+  for (const OpenedModule& opened : plugin.count.opened()) {
+    if (opened.identity.base != module.base || opened.identity.name != module.name) continue;
+    const bool itself = module.base == plugin.module.identity().base;
+    return {Cause::OtherReference, itself ? "it has opened itself (dlopen) and not closed that"
+                                          : "the plugin has opened it and not closed it"};
   }
   return obstacle;
 }
@@ -49,11 +56,11 @@ Obstacle why_it_stays(const ModuleIdentity& module) {
 bool still_mapped(PluginState& plugin) noexcept {
   try {
     if (is_mapped(plugin.module.identity())) {
-      plugin.obstacle = why_it_stays(plugin.module.identity());
+      plugin.obstacle = why_it_stays(plugin, plugin.module.identity());
       return true;
     }
     if (const std::optional<ModuleIdentity> user = find_user(plugin.allocator)) {
-      plugin.obstacle = why_it_stays(*user);
+      plugin.obstacle = why_it_stays(plugin, *user);
       plugin.obstacle.text = user->name + ", which allocates from the same instance: " + plugin.obstacle.text;
       return true;
     }
@@ -91,7 +98,7 @@ void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
         remember(plugin, module);
       }
       if (&module == &plugin.modules.front()) continue;
-      const Obstacle obstacle = module.left ? Obstacle() : why_it_stays(module.identity);
+      const Obstacle obstacle = module.left ? Obstacle() : why_it_stays(plugin, module.identity);
       report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
     }
     leave_behind(plugin.modules);
@@ -101,8 +108,25 @@ void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
 
 // What can be asked of the modules only as long as they are mapped comes first.
 void close(PluginState& plugin) noexcept {
-  plugin.metering = find_metering(plugin);
+  try {
+    plugin.parts = find_parts(plugin);
+    plugin.count.keep(plugin.module.identity());
+  } catch (...) {  // out of memory costs the list
+  }
+  plugin.metering = find_metering(plugin, plugin.parts);
   plugin.module.close();
+}
+
+// The parts that the plugin leaves open.
+void tell_parts(const PluginState& plugin, UnloadReport& report) noexcept {
+  report.parts.clear();
+  try {
+    const std::vector<PluginPart> parts =
+        plugin.module.is_open() ? find_parts(plugin) : find_parts_left(plugin, plugin.parts);
+    for (const PluginPart& part : parts) report.parts.push_back(part_report(part));
+    report.parts_uncounted = plugin.count.uncounted();
+  } catch (...) {  // out of memory costs the list
+  }
 }
 
 void tell_metering(const PluginState& plugin, UnloadReport& report) noexcept {
@@ -117,6 +141,7 @@ void tell_metering(const PluginState& plugin, UnloadReport& report) noexcept {
 // The module was closed. True: it has left, and the instance is destroyed.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
   tell_metering(plugin, report);
+  tell_parts(plugin, report);
   const bool stays = still_mapped(plugin);
   account_for_modules(plugin, report);
   if (stays) return false;
@@ -143,6 +168,7 @@ Obstacle find_exception(const PluginState& plugin) noexcept {
 
 void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
   tell_metering(plugin, report);
+  if (plugin.module.is_open()) tell_parts(plugin, report);  // else finish() has told
   report.outcome = UnloadReport::Outcome::Zombie;
   report.status = BERTH_ERR_STILL_MAPPED;
   berth_instance_statistics statistics{};

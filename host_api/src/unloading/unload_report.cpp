@@ -81,6 +81,9 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
     if (ours.dependencies_mapped++ == 0)
       copy_text(ours.dependency_text, dependency.path.string(), ": ", dependency.cause);
   }
+  ours.parts = parts.size() + parts_uncounted;
+  for (const PartReport& part : parts) ours.parts_uncertain += part.certain ? 0 : 1;
+  if (!parts.empty()) copy_text(ours.part_text, parts.front().path.string(), ": ", parts.front().metering_text);
   write_struct(out, ours);
   return BERTH_OK;
 }
