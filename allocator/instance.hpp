@@ -7,8 +7,8 @@
 //
 // A span, by ascending addresses (allocator/layout.hpp decides where exactly):
 //
-//   base                       top                                                                             end
-//    | inaccessible <- blocks   | first cache | Instance | pagemap ->    inaccessible      thread caches ->      |
+//   base                      top                                                                               end
+//    | inaccessible <- blocks  | taken slots | first cache | Instance | pagemap ->   inaccessible   thread caches -> |
 //
 // Above FAST the states of blocks lie between base and the lowest place for blocks.
 //
@@ -90,12 +90,25 @@ struct alignas(32) Instance {
   static constexpr std::uint32_t kSharedSlot = 1;
   static constexpr std::uint32_t kThreadSlots = 2;  // slot of thread index 0
 
-  // Slot 0: the creating thread's, or its heir's.
+  // Slot 0: the creating thread's, or its heir's. It is always there.
   ThreadCache& first_cache() noexcept { return *(reinterpret_cast<ThreadCache*>(this) - 1); }
+
+  // Which of the others are there.
+  TakenSlots& taken_slots() noexcept { return *(reinterpret_cast<TakenSlots*>(&first_cache()) - 1); }
 
   ThreadCache& cache(std::uint32_t slot) noexcept {
     if (slot == kFirstSlot) return first_cache();
     return *reinterpret_cast<ThreadCache*>(caches + std::size_t{slot} * kCacheStride);
+  }
+
+  // Calls `visit` with each cache that is there.
+  template <typename Visit>
+  void for_each_cache(Visit visit) noexcept {
+    visit(first_cache());
+    const std::uint32_t open = open_slots.load(std::memory_order_acquire);
+    for (std::uint32_t slot = kSharedSlot; slot < open; ++slot) {
+      if (taken_slots().contains(slot)) visit(cache(slot));
+    }
   }
 
   // A bin by its number, slot << 7 | class: of the first slot, and of the others.

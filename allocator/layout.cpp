@@ -56,8 +56,8 @@ Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_
   }
   result.instance =
       reinterpret_cast<char*>(zeroth + kFirstLine + Instance::kOffsetInLine + colour % kLineColours * kLine);
-  const auto first_cache = reinterpret_cast<std::uintptr_t>(result.instance - sizeof(ThreadCache));
-  char* const top = reinterpret_cast<char*>(align_down(first_cache, pal::kPageSize));
+  const auto lowest = reinterpret_cast<std::uintptr_t>(result.instance - sizeof(ThreadCache) - sizeof(TakenSlots));
+  char* const top = reinterpret_cast<char*>(align_down(lowest, pal::kPageSize));
   auto* entries_at = reinterpret_cast<PageEntry*>(result.instance + sizeof(Instance));
   result.geometry = {base + states_bytes, top, reinterpret_cast<char*>(zeroth), entries_at, ceiling};
 

@@ -165,9 +165,14 @@ void write_name(Line& line, const char* name) noexcept {
   }
 }
 
+std::uint32_t next_line(std::uint32_t from) noexcept {
+  const pal::LockGuard held(guard);
+  return lines.next(from);
+}
+
 Line* live_line(InstanceHandle handle) noexcept {
   const std::uint32_t number = line_of(handle);
-  if (number == 0 || number >= kCapacity) return nullptr;
+  if (number == 0 || number >= kCapacity || !lines.may_hold(number)) return nullptr;
   const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
   if (state_of(word) != State::Live || make_handle(number, generation_of(word)) != handle) return nullptr;
   return &lines[number];
@@ -190,6 +195,7 @@ void unpin(std::uint32_t number) noexcept {
 }
 
 Owner find_once(std::uintptr_t address) noexcept {
+  if (!granule_pages.in_use((address >> kGranuleShift) / kGranulesInPage)) return {};
   std::uint32_t number = granules[address >> kGranuleShift].load(std::memory_order_acquire);
   for (std::uint32_t steps = 0; number != 0 && steps < kCapacity; ++steps) {
     Line& line = lines[number];
@@ -313,12 +319,7 @@ bool copy_name(InstanceHandle handle, char (&out)[kNameBytes]) noexcept {
 std::uint32_t live_instances() noexcept { return live.load(std::memory_order_relaxed); }
 
 void for_each(void (*visit)(Instance&, void* context), void* context) noexcept {
-  std::uint32_t count = 0;
-  {
-    const pal::LockGuard held(guard);
-    count = lines.end();
-  }
-  for (std::uint32_t number = 1; number < count; ++number) {
+  for (std::uint32_t number = next_line(1); number != lines.kFull; number = next_line(number + 1)) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
     if (state_of(word) != State::Live) continue;
     const Pin pin(make_handle(number, generation_of(word)));
@@ -338,7 +339,7 @@ Pin::~Pin() {
 
 void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
   held_for_fork = &held;
-  for (std::uint32_t number = 1; number < lines.end(); ++number) {
+  for (std::uint32_t number = lines.next(1); number != lines.kFull; number = lines.next(number + 1)) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
     if (state_of(word) != State::Live || !pin(make_handle(number, generation_of(word)))) continue;
     held[number] = true;
@@ -348,7 +349,7 @@ void hold_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
 
 void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcept {
   held_for_fork = nullptr;
-  for (std::uint32_t number = 1; number < lines.end(); ++number) {
+  for (std::uint32_t number = lines.next(1); number != lines.kFull; number = lines.next(number + 1)) {
     if (!held[number]) continue;
     held[number] = false;
     visit(*lines[number].instance.load(std::memory_order_relaxed));
@@ -359,7 +360,7 @@ void release_all(std::bitset<kCapacity>& held, void (*visit)(Instance&)) noexcep
 pal::Lock& lock() noexcept { return guard; }
 
 void forget_others() noexcept {
-  for (std::uint32_t number = 1; number < lines.end(); ++number) {
+  for (std::uint32_t number = lines.next(1); number != lines.kFull; number = lines.next(number + 1)) {
     const std::uint64_t word = lines[number].word.load(std::memory_order_relaxed) & ~kPinMask;
     if (state_of(word) == State::Free) continue;
     lines[number].word.store(word, std::memory_order_relaxed);

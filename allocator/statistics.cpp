@@ -2,8 +2,6 @@
 // Copyright (c) the Berth authors
 #include "allocator/statistics.hpp"
 
-#include <algorithm>
-
 namespace berth::core {
 
 Statistics collect_statistics(Instance& instance) noexcept {
@@ -21,10 +19,7 @@ Statistics collect_statistics(Instance& instance) noexcept {
   sums.failed_allocations = instance.failed_allocations.load(std::memory_order_relaxed);
   sums.live_bytes =
       instance.large_bytes.load(std::memory_order_relaxed) - instance.direct_bytes.load(std::memory_order_relaxed);
-  const std::uint32_t open = std::max(instance.open_slots.load(std::memory_order_acquire), 1u);
-  for (std::uint32_t slot = 0; slot < open; ++slot) {
-    const ThreadCache& cache = instance.cache(slot);
-    if (cache.slot.load(std::memory_order_relaxed) != slot) continue;
+  instance.for_each_cache([&](const ThreadCache& cache) {
     sums.remote_deallocations += cache.remote_deallocations.get();
     cache.for_each_used_bin([&](unsigned size_class) {
       const Bin& bin = cache.bins[size_class];
@@ -35,7 +30,7 @@ Statistics collect_statistics(Instance& instance) noexcept {
       // A cache may have freed more than it allocated; the sum over all caches is what was left. It wraps in between.
       sums.live_bytes += (allocations - deallocations) * size_class::kTable[size_class].block_bytes;
     });
-  }
+  });
   sums.live_blocks = sums.allocations - sums.deallocations;
   // Read while threads are inside, or after a double free that nobody caught: fewer than none is none.
   if (sums.allocations < sums.deallocations) sums.live_blocks = 0;

@@ -48,7 +48,8 @@ void Arena::open(Span&& span, const Geometry& geometry, std::size_t quota_bytes,
   buddy_.open(pagemap_, lowest);
   pagemap_.set_word(lowest, page_word::make(PageKind::Fixed, kGapPages));
   books_pages_ = pages_for(static_cast<std::size_t>(pagemap_.end_of_entries(lowest) - geometry.top));
-  page_limit.store(pagemap_.index(lowest) + std::uint64_t{1}, std::memory_order_release);
+  lowest_ever_.store(lowest, std::memory_order_relaxed);
+  set_limit(lowest);
   charge(books_pages_);
 }
 
@@ -194,10 +195,15 @@ bool Arena::extend(PageNumber first, std::uint64_t more) noexcept {
   books_pages_ += more_books;
   charge(more_books);
   buddy_.extend_down(first);
-  // release: a reader of the new limit finds the entries accessible and zero.
-  const std::uint64_t limit = pagemap_.index(first) + std::uint64_t{1};
-  if (limit > page_limit_->load(std::memory_order_relaxed)) page_limit_->store(limit, std::memory_order_release);
+  lowest_ever_.store(std::min(first, lowest_ever_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
+  set_limit(first);
   return true;
+}
+
+// release: a reader of a higher limit finds the entries accessible and zero. It may fall, because what is in use lies
+// below any limit since: who has got a block reads the limit that it was made under, or a later one.
+void Arena::set_limit(PageNumber lowest) noexcept {
+  page_limit_->store(pagemap_.index(lowest) + std::uint64_t{1}, std::memory_order_release);
 }
 
 // Commits pages taken out of clean ones. With a page of a huge one goes its rest, which becomes ready. False: quota or
@@ -259,7 +265,9 @@ void Arena::purge() noexcept {
   ready_pages_ = kReadyPages;
   gone_pages_ = 0;
   buddy_.retreat();
-  // The published limit stays: entries of pages that are in use no more read as zero, as those of freed ones do.
+  // The limit first: else who frees what it has no right to free would look at entries that are no books any more, and
+  // make them resident. Those that look just now read zeros.
+  set_limit(buddy_.lowest());
   char* const books_end = pagemap_.end_of_entries(buddy_.lowest());
   const std::uint64_t books = pages_for(static_cast<std::size_t>(books_end - geometry_.top));
   const std::uint64_t unused = books_pages_ - books;

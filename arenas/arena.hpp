@@ -59,7 +59,7 @@ class Arena {
   };
 
   // The window of the span is open. `page_limit` is where the arena publishes the first index of the pagemap that
-  // must not be read.
+  // must not be read: beyond it entries are not accessible, or are none of the books any more.
   void open(Span&& span, const Geometry& geometry, std::size_t quota_bytes, HugePagePolicy huge_pages,
             std::atomic<std::uint64_t>& page_limit) noexcept;
 
@@ -108,6 +108,8 @@ class Arena {
 
   const Pagemap& pagemap() const noexcept { return pagemap_; }
   PageNumber lowest_page() noexcept;
+  // Whether a page below top was ever one of the arena's, in use or not: from this page up. [any thread]
+  PageNumber lowest_page_ever() const noexcept { return lowest_ever_.load(std::memory_order_relaxed); }
   PageNumber top_page() const noexcept { return page_number(geometry_.top); }
   char* base() const noexcept { return span_.base(); }
   std::size_t span_bytes() const noexcept { return span_.bytes(); }
@@ -126,6 +128,7 @@ class Arena {
   PageRun carve(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept;
   PageRun carve_aligned(std::uint64_t pages, std::uint64_t alignment, std::uint64_t more) noexcept;
   bool extend(PageNumber first, std::uint64_t more) noexcept;
+  void set_limit(PageNumber lowest) noexcept;
   bool commit(PageRun run) noexcept;
   bool renew(PageRun run) noexcept;
   bool take_back(PageRun run, std::uint64_t moved) noexcept;
@@ -172,6 +175,8 @@ class Arena {
   std::uint64_t gone_pages_ = 0;
   std::uint32_t moved_runs_ = 0;  // runs, or what is left of them, that have entries of their own in the map table
   std::atomic<std::uint64_t>* page_limit_ = nullptr;
+  // Written under the lock, read by who describes an address, relaxed: a number that stands for itself.
+  std::atomic<PageNumber> lowest_ever_{0};
   // Written under the lock, read by statistics without it, relaxed.
   std::atomic<std::uint64_t> committed_pages_{0};
   std::atomic<std::uint64_t> peak_committed_pages_{0};

@@ -80,7 +80,7 @@ Release release(const Reservation& reservation) noexcept {
 }
 
 void release_orphans(bool (*is_owned)(const Reservation&)) noexcept {
-  for (std::uint32_t line = 0; line < lines.end(); ++line) {
+  for (std::uint32_t line = lines.next(0); line != lines.kFull; line = lines.next(line + 1)) {
     if (lines[line].state == State::Reserved && !is_owned({lines[line].base, lines[line].bytes, line})) give_back(line);
   }
 }
@@ -90,14 +90,14 @@ void release_everything() noexcept {
   bool progress = true;
   while (progress && sums.reservations > 0) {
     progress = false;
-    for (std::uint32_t line = 0; line < lines.end(); ++line) {
+    for (std::uint32_t line = lines.next(0); line != lines.kFull; line = lines.next(line + 1)) {
       if (lines[line].state == State::Free || !pal::release(lines[line].base, lines[line].bytes)) continue;
       strike(line);
       progress = true;
     }
   }
   if (sums.reservations == 0) return;
-  for (std::uint32_t line = 0; line < lines.end(); ++line) {
+  for (std::uint32_t line = lines.next(0); line != lines.kFull; line = lines.next(line + 1)) {
     if (lines[line].state == State::Reserved) drop_memory(line);
   }
   constexpr char kText[] = "berth: a module was unloaded, but the system kept some of its address space\n";
@@ -107,7 +107,7 @@ void release_everything() noexcept {
 void retry_deferred() noexcept {
   if (deferred.load(std::memory_order_relaxed) == 0) return;
   const pal::LockGuard held(guard);
-  for (std::uint32_t line = 0; line < lines.end() && sums.deferred > 0; ++line) {
+  for (std::uint32_t line = lines.next(0); line != lines.kFull && sums.deferred > 0; line = lines.next(line + 1)) {
     if (lines[line].state != State::Deferred || !pal::release(lines[line].base, lines[line].bytes)) continue;
     strike(line);
     --sums.deferred;

@@ -2,8 +2,6 @@
 // Copyright (c) the Berth authors
 #include "allocator/blocks/census.hpp"
 
-#include <algorithm>
-
 #include "allocator/blocks/free_list.hpp"
 #include "arenas/span.hpp"
 
@@ -12,21 +10,26 @@ namespace berth::core {
 namespace {
 
 // One bit for each 8 bytes between the lowest page in use and top: set where a free block starts. For FAST, which knows
-// no states of blocks.
+// no states of blocks. Pages of bits that are all zero are not looked at, or they would become resident: there is a bit
+// for each of them as well, before the others.
 class FreeBlocks {
  public:
   bool open(Instance& instance) noexcept {
     low_ = page_address(instance.arena.lowest_page());
     high_ = page_address(instance.arena.top_page());
-    span_ = Span(pages_for(static_cast<std::size_t>(high_ - low_) / 64 + 1) * pal::kPageSize, pal::Access::ReadWrite,
-                 instance.id);
+    const std::size_t pages = pages_for(static_cast<std::size_t>(high_ - low_) / 64 + 1);
+    const std::size_t pages_of_pages = pages_for(pages / 8 + 1);
+    const std::size_t bytes = (pages_of_pages + pages) * pal::kPageSize;
+    span_ = Span(bytes, pal::Access::ReadWrite, instance.id);
     if (!span_) {
       // No limit lets uncharged memory through: ask for charged memory.
-      span_ = Span(pages_for(static_cast<std::size_t>(high_ - low_) / 64 + 1) * pal::kPageSize, pal::Access::None,
-                   instance.id);
+      span_ = Span(bytes, pal::Access::None, instance.id);
       if (span_ && !span_.open_window(span_.base(), span_.end())) span_ = Span();
     }
-    return static_cast<bool>(span_);
+    if (!span_) return false;
+    pages_ = span_.base();
+    blocks_ = pages_ + pages_of_pages * pal::kPageSize;
+    return true;
   }
 
   // A block is in one list, once: one that is marked already means a list that a double free has made a circle.
@@ -36,7 +39,7 @@ class FreeBlocks {
 
   bool marked(const void* block) const noexcept {
     const std::size_t bit = bit_of(block);
-    return (span_.base()[bit / 8] & (1 << (bit % 8))) != 0;
+    return is_set(pages_, page_of(bit)) && is_set(blocks_, bit);
   }
 
  private:
@@ -46,10 +49,19 @@ class FreeBlocks {
   }
   void mark(const void* block) noexcept {
     const std::size_t bit = bit_of(block);
-    span_.base()[bit / 8] = static_cast<char>(span_.base()[bit / 8] | (1 << (bit % 8)));
+    set(pages_, page_of(bit));
+    set(blocks_, bit);
+  }
+
+  static constexpr std::size_t page_of(std::size_t bit) noexcept { return bit / (pal::kPageSize * 8); }
+  static bool is_set(const char* bits, std::size_t bit) noexcept { return (bits[bit / 8] & (1 << (bit % 8))) != 0; }
+  static void set(char* bits, std::size_t bit) noexcept {
+    bits[bit / 8] = static_cast<char>(bits[bit / 8] | (1 << (bit % 8)));
   }
 
   Span span_;
+  char* pages_ = nullptr;
+  char* blocks_ = nullptr;
   const char* low_ = nullptr;
   const char* high_ = nullptr;
 };
@@ -86,8 +98,7 @@ Status visit_live_blocks(Instance& instance, BlockVisitor visitor, void* context
   FreeBlocks free;
   if (instance.hardening == Hardening::Fast) {
     if (!free.open(instance)) return Status::OutOfMemory;
-    const std::uint32_t open = std::max(instance.open_slots.load(std::memory_order_acquire), 1u);
-    for (std::uint32_t slot = 0; slot < open; ++slot) mark_cache(instance, instance.cache(slot), free);
+    instance.for_each_cache([&](ThreadCache& cache) { mark_cache(instance, cache, free); });
   }
 
   const Pagemap& pagemap = instance.arena.pagemap();

@@ -2,8 +2,6 @@
 // Copyright (c) the Berth authors
 #include "allocator/blocks/last_look.hpp"
 
-#include <algorithm>
-
 #include "allocator/blocks/small_blocks.hpp"
 
 namespace berth::core {
@@ -11,11 +9,10 @@ namespace berth::core {
 namespace {
 
 bool was_cut(Instance& instance) noexcept {
-  const std::uint32_t open = std::max(instance.open_slots.load(std::memory_order_acquire), 1u);
-  for (std::uint32_t slot = 0; slot < open; ++slot) {
-    if (instance.cache(slot).owner.load(std::memory_order_relaxed) == kAbandoned) return true;
-  }
-  return false;
+  bool cut = false;
+  instance.for_each_cache(
+      [&](const ThreadCache& cache) { cut = cut || cache.owner.load(std::memory_order_relaxed) == kAbandoned; });
+  return cut;
 }
 
 void look_at_slab(Instance& instance, PageNumber first, unsigned size_class) noexcept {

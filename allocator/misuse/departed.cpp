@@ -6,6 +6,7 @@
 #include <array>
 #include <atomic>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "allocator/blocks/slab.hpp"
@@ -58,9 +59,35 @@ struct Departure {
 // the host asks for more. Where the size changes, some records are overwritten before their time.
 constexpr std::uint32_t kRemembered = 32;
 
-struct Ring {
-  std::array<Record, kCapacity> records{};
-  std::uint64_t written = 0;  // under the guard
+class Ring {
+ public:
+  // Those that were ever written: the memory of the others is left alone. [any thread]
+  std::span<const Record> used() const noexcept { return {records_.data(), end_.load(std::memory_order_acquire)}; }
+  std::span<Record> used() noexcept { return {records_.data(), end_.load(std::memory_order_relaxed)}; }
+
+  // Under the guard: the record after the one before, of `size` that take turns.
+  Record& next(std::uint32_t size) noexcept { return use(static_cast<std::uint32_t>(written_++ % size)); }
+
+  // Under the guard: one that holds nothing; null: all do.
+  Record* first_free() noexcept {
+    for (Record& record : used()) {
+      if (record.bytes.load(std::memory_order_relaxed) == 0) return &record;
+    }
+    const auto end = static_cast<std::uint32_t>(used().size());
+    return end < kCapacity ? &use(end) : nullptr;
+  }
+
+ private:
+  Record& use(std::uint32_t index) noexcept {
+    if (index >= used().size()) end_.store(index + 1, std::memory_order_release);
+    return records_[index];
+  }
+
+  std::array<Record, kCapacity> records_{};
+  // Written under the guard (release), read by anyone (acquire). A record in between that was never written holds no
+  // address.
+  std::atomic<std::uint32_t> end_{0};
+  std::uint64_t written_ = 0;  // under the guard
 };
 
 constinit pal::Lock guard{pal::LockRank::Departed};
@@ -75,8 +102,7 @@ constinit std::uint64_t kept = 0;
 constinit std::atomic<std::uint32_t> quarantine_size{0};
 
 Record& next_record(Ring& ring) noexcept {
-  const std::uint32_t size = std::max(quarantine_size.load(std::memory_order_relaxed), kRemembered);
-  return ring.records[ring.written++ % size];
+  return ring.next(std::max(quarantine_size.load(std::memory_order_relaxed), kRemembered));
 }
 
 void write(Record& record, std::uintptr_t base, std::size_t bytes, std::uint64_t id, const char* name,
@@ -110,7 +136,7 @@ void erase(Record& record) noexcept {
 
 // Under the guard.
 void forget(Ring& ring, std::uintptr_t base, std::size_t bytes) noexcept {
-  for (Record& record : ring.records) {
+  for (Record& record : ring.used()) {
     const std::uintptr_t begin = record.base.load(std::memory_order_relaxed);
     const std::size_t size = record.bytes.load(std::memory_order_relaxed);
     if (size != 0 && begin < base + bytes && base < begin + size) erase(record);
@@ -138,7 +164,7 @@ bool find(const Ring& ring, const void* address, Departure& found) noexcept {
   found.time = 0;
   bool any = false;
   Departure candidate;
-  for (const Record& record : ring.records) {
+  for (const Record& record : ring.used()) {
     const std::uintptr_t offset =
         reinterpret_cast<std::uintptr_t>(address) - record.base.load(std::memory_order_acquire);
     if (offset >= record.bytes.load(std::memory_order_acquire) || !read(record, candidate)) continue;
@@ -307,9 +333,7 @@ ledger::Release bury(Instance& instance, const char* name, std::size_t& returned
 
 void announce_code(std::uintptr_t base, std::size_t bytes, const char* name, std::uint64_t id) noexcept {
   const pal::LockGuard held(guard);
-  for (Record& record : announced.records) {
-    if (record.bytes.load(std::memory_order_relaxed) == 0) return write(record, base, bytes, id, name, {});
-  }
+  if (Record* const record = announced.first_free()) write(*record, base, bytes, id, name, {});
 }
 
 bool name_code(const void* address, Text& text, const char* prefix) noexcept {

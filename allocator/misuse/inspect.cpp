@@ -66,7 +66,10 @@ Place inspect(Instance& instance, const void* address) noexcept {
   if (address >= static_cast<const void*>(page_address(instance.arena.top_page()))) {
     return {PlaceKind::Books, nullptr, 0};
   }
-  if (index >= limit) return {PlaceKind::Unused, nullptr, 0};
+  if (index >= limit) {
+    const bool was_used = page_number(address) >= instance.arena.lowest_page_ever();
+    return {was_used ? PlaceKind::Free : PlaceKind::Unused, nullptr, 0};
+  }
   const std::uint64_t word =
       instance.arena.pagemap().at(static_cast<std::uint32_t>(index)).word.load(std::memory_order_relaxed);
   if (page_word::kind(word) == PageKind::Fixed) return {PlaceKind::Unused, nullptr, 0};

@@ -41,25 +41,32 @@ bool take(ThreadCache& cache, ThreadKey from, ThreadKey to) noexcept {
 
 bool is_special(ThreadKey owner) noexcept { return owner == kCollector || owner == kEverybody || owner == kAbandoned; }
 
+// The first cache of a slot: accessible, charged, and then known to be there. Null: there is no memory for it. Only for
+// the thread whose slot it is, or under the lock of the shared cache.
+ThreadCache* make_cache(Instance& instance, std::uint32_t slot, ThreadKey owner) noexcept {
+  if (!open_slot(instance, slot) || !instance.arena.charge_books(kCachePages)) return nullptr;
+  ThreadCache& cache = instance.cache(slot);
+  cache.slot.store(slot, std::memory_order_relaxed);
+  // relaxed: who finds the slot taken sees both.
+  cache.owner.store(owner, std::memory_order_relaxed);
+  instance.taken_slots().add(slot);
+  return &cache;
+}
+
 ThreadCache* claim_cache(Instance& instance) noexcept {
   const ThreadKey key = thread_identity::obtain_index();
   if (thread_index(key) == kNoThreadIndex) return nullptr;
   const std::uint32_t slot = thread_index(key) + Instance::kThreadSlots;
   // A predecessor with this index is dead, or it would not be this thread's index now.
-  const bool inherit = slot < instance.open_slots.load(std::memory_order_acquire) &&
-                       instance.cache(slot).slot.load(std::memory_order_relaxed) == slot;
-  if (!inherit) {
+  if (!instance.taken_slots().contains(slot)) {
     ThreadCache& first = instance.first_cache();
     const ThreadKey owner = first.owner.load(std::memory_order_acquire);
     if (has_ended(owner) && take(first, owner, key)) return &first;
-    // The pages that a cache lies in are charged when it is first taken.
-    if (!open_slot(instance, slot) || !instance.arena.charge_books(kCachePages)) return nullptr;
+    return make_cache(instance, slot, key);
   }
   ThreadCache& cache = instance.cache(slot);
   const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
-  if (is_special(owner) || !take(cache, owner, key)) return nullptr;
-  cache.slot.store(slot, std::memory_order_relaxed);
-  return &cache;
+  return !is_special(owner) && take(cache, owner, key) ? &cache : nullptr;
 }
 
 }  // namespace
@@ -86,53 +93,37 @@ ThreadCache* request_cache(Instance& instance) noexcept {
 }
 
 ThreadCache* shared_cache(Instance& instance) noexcept {
-  if (!open_slot(instance, Instance::kSharedSlot)) return nullptr;
-  ThreadCache& cache = instance.cache(Instance::kSharedSlot);
-  if (cache.slot.load(std::memory_order_relaxed) == 0 && !instance.arena.charge_books(kCachePages)) return nullptr;
-  cache.slot.store(Instance::kSharedSlot, std::memory_order_relaxed);
-  // relaxed: only for those who look for dead owners.
-  cache.owner.store(kEverybody, std::memory_order_relaxed);
-  return &cache;
+  if (shared_cache_in_use(instance)) return &instance.cache(Instance::kSharedSlot);
+  return make_cache(instance, Instance::kSharedSlot, kEverybody);
 }
 
-bool shared_cache_in_use(Instance& instance) noexcept {
-  return instance.open_slots.load(std::memory_order_acquire) > Instance::kSharedSlot &&
-         instance.cache(Instance::kSharedSlot).owner.load(std::memory_order_relaxed) == kEverybody;
-}
+bool shared_cache_in_use(Instance& instance) noexcept { return instance.taken_slots().contains(Instance::kSharedSlot); }
 
 void collect_dead_caches(Instance& instance, UseCache use) noexcept {
-  const std::uint32_t open = instance.open_slots.load(std::memory_order_acquire);
-  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
-    if (slot == Instance::kSharedSlot) continue;
-    ThreadCache& cache = instance.cache(slot);
+  instance.for_each_cache([&](ThreadCache& cache) {
     const ThreadKey owner = cache.owner.load(std::memory_order_acquire);
-    // A slot that was never taken holds nothing.
-    if (owner == thread_key || cache.slot.load(std::memory_order_relaxed) != slot || !has_ended(owner) ||
-        !take(cache, owner, kCollector))
-      continue;
+    if (owner == thread_key || !has_ended(owner) || !take(cache, owner, kCollector)) return;
     use(instance, cache);
     BERTH_TSAN_RELEASE(&cache);
     cache.owner.store(kNobody, std::memory_order_release);
-  }
+  });
 }
 
 void abandon_caches_of_others(Instance& instance) noexcept {
-  const std::uint32_t open = instance.open_slots.load(std::memory_order_relaxed);
-  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
+  instance.for_each_cache([](ThreadCache& cache) {
     // The shared cache is whole: its lock was taken for the fork. So is one that nobody owned.
-    std::atomic<ThreadKey>& owner = instance.cache(slot).owner;
-    const ThreadKey key = owner.load(std::memory_order_relaxed);
-    if (key != kNobody && key != kEverybody && key != thread_key) owner.store(kAbandoned, std::memory_order_relaxed);
-  }
+    const ThreadKey key = cache.owner.load(std::memory_order_relaxed);
+    if (key == kNobody || key == kEverybody || key == thread_key) return;
+    cache.owner.store(kAbandoned, std::memory_order_relaxed);
+  });
 }
 
 std::uint32_t owned_caches(Instance& instance) noexcept {
-  const std::uint32_t open = instance.open_slots.load(std::memory_order_acquire);
   std::uint32_t owned = 0;
-  for (std::uint32_t slot = 0; slot < std::max(open, 1u); ++slot) {
-    const ThreadKey owner = instance.cache(slot).owner.load(std::memory_order_relaxed);
+  instance.for_each_cache([&](ThreadCache& cache) {
+    const ThreadKey owner = cache.owner.load(std::memory_order_relaxed);
     if (!is_special(owner) && !has_ended(owner)) ++owned;
-  }
+  });
   return owned;
 }
 

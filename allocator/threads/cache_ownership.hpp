@@ -14,7 +14,7 @@ namespace berth::core {
 inline ThreadCache* own_later_cache(Instance& instance) noexcept {
   const ThreadKey key = thread_key;
   const std::uint32_t slot = thread_index(key) + Instance::kThreadSlots;
-  if (slot >= instance.open_slots.load(std::memory_order_acquire)) return nullptr;
+  if (!instance.taken_slots().contains(slot)) return nullptr;
   ThreadCache& cache = instance.cache(slot);
   return cache.owner.load(std::memory_order_relaxed) == key ? &cache : nullptr;
 }

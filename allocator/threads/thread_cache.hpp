@@ -77,8 +77,8 @@ struct alignas(32) ThreadCache {
   // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
   // order to recognise its own key.
   std::atomic<ThreadKey> owner;
-  // Which cache this is: 0 the one before the instance, 1 the shared one, else the thread's index + 2. Written by each
-  // owner, always the same; read by everyone, relaxed: 0 says that a slot above 0 was never taken.
+  // Which cache this is: 0 the one before the instance, 1 the shared one, else the thread's index + 2. Written before
+  // its slot is taken for the first time; constant.
   std::atomic<std::uint32_t> slot;
   OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
   std::uint32_t until_guarded;        // at GUARDED: allocations up to the next guarded one; 0: not drawn yet
@@ -114,5 +114,22 @@ static_assert(offsetof(ThreadCache, bins) % 32 == 0 && offsetof(ThreadCache, unt
 inline constexpr std::size_t kCacheStride = 8192;
 static_assert(kCacheStride == sizeof(Bin) << 7);
 static_assert(sizeof(ThreadCache) <= kCacheStride);
+
+// Which of an instance's slots have a cache: one that was never taken is memory that nobody has charged, and a mere
+// look at it would make it resident on kernels that count the pages that were only read. So whoever looks at a cache
+// that is not known to be there asks here before. A byte a slot, because that is one instruction for a thread that
+// looks for its own; all zero is a valid, empty set.
+class alignas(32) TakenSlots {
+ public:
+  static constexpr std::uint32_t kCapacity = (1u << kThreadIndexBits) + 2;  // every index, that of nobody too
+
+  bool contains(std::uint32_t slot) const noexcept { return taken_[slot].load(std::memory_order_acquire) != 0; }
+  void add(std::uint32_t slot) noexcept { taken_[slot].store(1, std::memory_order_release); }
+
+ private:
+  // Set once, by the thread whose slot it is, when the cache is accessible and charged (release); read by everyone
+  // (acquire): who sees it may read the cache.
+  std::array<std::atomic<std::uint8_t>, kCapacity> taken_;
+};
 
 }  // namespace berth::core

@@ -20,11 +20,12 @@ void check(std::size_t span_bytes, std::uint64_t colour) {
   const Layout plan = layout::plan(base, span_bytes, colour);
   const Arena::Geometry& geometry = plan.geometry;
 
-  // base <= blocks <= top <= first cache < instance < pagemap <= ceiling == caches, all inside the span.
+  // base <= blocks <= top <= taken slots < first cache < instance < pagemap <= ceiling == caches, all inside the span.
   REQUIRE(geometry.floor == base);
   REQUIRE(number(geometry.top) % pal::kPageSize == 0);
-  REQUIRE(plan.instance - sizeof(ThreadCache) >= geometry.top);
-  REQUIRE(plan.instance - sizeof(ThreadCache) < geometry.top + pal::kPageSize);
+  const char* const lowest = plan.instance - sizeof(ThreadCache) - sizeof(TakenSlots);
+  REQUIRE(lowest >= geometry.top);
+  REQUIRE(lowest < geometry.top + pal::kPageSize);
   REQUIRE(plan.instance >= geometry.zeroth_page);
   REQUIRE(plan.instance < geometry.zeroth_page + pal::kPageSize);  // Instance::page_index relies on it
   REQUIRE(number(plan.instance) % alignof(Instance) == 0);

@@ -32,7 +32,6 @@ TEST_CASE("a table hands out its lowest free line, and all of them") {
   std::set<std::uint32_t> free;
   for (std::uint32_t line = 0; line < 1024; ++line) free.insert(line);
   std::vector<std::uint32_t> taken;
-  std::uint32_t highest = 0;
   for (int step = 0; step < 100000; ++step) {
     // Long runs of either, so that the table gets full and empty.
     const bool takes = (random() % 16 < 9) == (step / 4000 % 2 == 0);
@@ -42,7 +41,6 @@ TEST_CASE("a table hands out its lowest free line, and all of them") {
       if (free.empty()) continue;
       free.erase(line);
       taken.push_back(line);
-      highest = std::max(highest, line);
       table[line].value = line + 1;
     } else if (!taken.empty()) {
       std::swap(taken[random() % taken.size()], taken.back());
@@ -52,7 +50,9 @@ TEST_CASE("a table hands out its lowest free line, and all of them") {
       taken.pop_back();
     }
   }
-  CHECK(table.end() == highest + 1);
+  std::set<std::uint32_t> used;
+  for (std::uint32_t line = table.next(0); line != table.kFull; line = table.next(line + 1)) used.insert(line);
+  CHECK(used == std::set<std::uint32_t>(taken.begin(), taken.end()));
   for (const std::uint32_t line : taken) CHECK(table[line].value == line + 1);
 }
 
@@ -82,4 +82,7 @@ TEST_CASE("pages without a line in use go back, but the lowest of them") {
   CHECK(remembers(3));
   CHECK_FALSE(remembers(4));
   for (const std::uint32_t page : {0u, 1u, 2u, 6u}) CHECK(remembers(page));
+  for (std::uint32_t page = 0; page < 16; ++page) {
+    CHECK(table.may_hold(page * kLinesInPage) == (page < 3 || page == 6));
+  }
 }
