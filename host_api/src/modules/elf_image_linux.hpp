@@ -12,6 +12,7 @@
 #include <span>
 #include <string_view>
 
+#include "arenas/asan.hpp"
 #include "berth/allocator.h"
 #include "host_api/src/hosts/notes_linux.hpp"
 
@@ -71,8 +72,7 @@ class ElfImage {
       const ElfW(Sym)& symbol = symbols_[number];
       if (ELF64_ST_BIND(symbol.st_info) == STB_LOCAL) return;
       const bool in_thread = ELF64_ST_TYPE(symbol.st_info) == STT_TLS;
-      // Relaxed: another thread may be binding it at this moment, and then it is one or the other.
-      std::uintptr_t value = __atomic_load_n(reinterpret_cast<const std::uintptr_t*>(slot), __ATOMIC_RELAXED);
+      std::uintptr_t value = word_at(slot);
       if (!in_thread) {
         value -= static_cast<std::uintptr_t>(relocation.r_addend);
       } else if (!names_thread_module(relocation)) {
@@ -96,6 +96,11 @@ class ElfImage {
     for (const std::span<const ElfW(Rela)> table : {relocations_, plt_relocations_}) {
       for (const ElfW(Rela) & relocation : table) use(relocation);
     }
+  }
+  // Relaxed: another thread may be binding it at this moment, and then it is one or the other. Unwatched: of variables
+  // that several modules have one is used, and AddressSanitizer forbids the others.
+  BERTH_UNWATCHED static std::uintptr_t word_at(std::uintptr_t slot) noexcept {
+    return __atomic_load_n(reinterpret_cast<const std::uintptr_t*>(slot), __ATOMIC_RELAXED);
   }
   static bool names_thread_module(const ElfW(Rela) & relocation) noexcept;
 
