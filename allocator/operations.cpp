@@ -383,8 +383,8 @@ void purge(Instance& instance) noexcept {
       BERTH_TSAN_RELEASE(cache);
     }
   }
-  if (instance.hardening != Hardening::Fast) instance.block_states.purge();
   realtime::free_deferred(instance);
+  if (instance.hardening != Hardening::Fast) instance.block_states.purge();
   if (instance.hardening == Hardening::Guarded) guarded_blocks::purge(instance);
   instance.arena.purge();
 }

@@ -11,8 +11,8 @@ namespace {
 constexpr unsigned kSlackShift = 32;
 constexpr std::uint64_t kSlackMask = std::uint64_t{0x1fff} << kSlackShift;  // up to a whole page, of 0 bytes
 constexpr std::uint64_t kMeasuredBit = std::uint64_t{1} << 45;
-static_assert((kSlackMask & kMeasuredBit) == 0 && kMeasuredBit < page_word::kMovedBit &&
-              (kSlackMask & page_word::kValueMask) == 0);
+static_assert((kSlackMask & kMeasuredBit) == 0 && kMeasuredBit < realtime::kStatesBit &&
+              realtime::kStatesBit < page_word::kMovedBit && (kSlackMask & page_word::kValueMask) == 0);
 
 std::size_t bytes_of(std::uint64_t word) noexcept {
   return static_cast<std::size_t>(page_word::value(word)) * pal::kPageSize;

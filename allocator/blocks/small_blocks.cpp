@@ -118,9 +118,12 @@ void remove_slab(Instance& instance, ThreadCache& cache, unsigned size_class, st
   const std::uint32_t pages = kTable[instance.cut_as(size_class)].slab_pages;
   char* start = start_of(instance, index);
   unlist(instance, cache, size_class, index);
-  if (opens_states(instance, start)) instance.block_states.remove_slab(page_number(start), pages);
+  const bool has_states = opens_states(instance, start);
+  const bool deferred = has_states && realtime::may_not_wait(instance);
+  if (has_states && !deferred) instance.block_states.remove_slab(page_number(start), pages);
   set_words(instance, page_number(start), pages, 0);
-  instance.arena.pagemap().set_word(page_number(start), page_word::make(PageKind::Run, pages));
+  instance.arena.pagemap().set_word(page_number(start),
+                                    page_word::make(PageKind::Run, pages) | (deferred ? realtime::kStatesBit : 0));
   std::uint64_t returned = 0;
   realtime::deallocate(instance, start, returned);
   BERTH_ASSERT(returned == pages);
