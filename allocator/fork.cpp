@@ -5,8 +5,10 @@
 // in the order of lines, then the leaves; but for the instances, in the order of arenas/pal/lock_order.hpp. What no
 // lock guards are the caches of other threads, which the fork may cut in mid-change: in the child nobody takes them
 // over. So it loses the free blocks that they held, and nothing else. What a thread had reserved for an instance that
-// it was creating or destroying goes back in the child. Between our handlers those of the process that are older than
-// ours run, on the thread that forks and in the child: for them every lock is open (arenas/pal/lock.hpp).
+// it was creating or destroying goes back in the child. In the parent the budgets of real-time threads are made its own
+// again before the locks are given back: only under them do the pages stay what they are. Between our handlers those of
+// the process that are older than ours run, on the thread that forks and in the child: for them every lock is open
+// (arenas/pal/lock.hpp).
 #include "allocator/fork.hpp"
 
 #include <atomic>
@@ -33,6 +35,7 @@ constinit std::bitset<registry::kCapacity> held;
 
 // In the same way.
 constinit int cancellation_before = 0;
+constinit std::uint32_t shared_budgets = 0;  // real-time budgets for which there was no memory
 
 // Set when prepare has taken everything (release), taken by the one who gives it back (acquire).
 constinit std::atomic<bool> forking{false};
@@ -85,15 +88,28 @@ void prepare() noexcept {
   forking.store(true, std::memory_order_release);
 }
 
+void tell_shared_budgets(std::uint32_t count) noexcept {
+  Line line;
+  line << "berth: memory was short in a fork: the real-time budgets of " << std::uint64_t{count}
+       << " plugins are shared with the child, and take page faults at their next use";
+  log::write(log::Severity::Warning, log::Code::NotLocked, line.c_str());
+}
+
 void give_back() noexcept {
   if (!forking.exchange(false, std::memory_order_acquire)) return;
   pal::fork_holder.store(0, std::memory_order_relaxed);
+  shared_budgets = 0;
   log::lock().unlock_after_fork();
   ledger::lock().unlock_after_fork();
   departed::lock().unlock_after_fork();
   thread_identity::lock().unlock_after_fork();
-  registry::release_all(held, unlock_instance);
+  registry::release_all(held, [](Instance& instance) {
+    if (!realtime::own_again(instance)) ++shared_budgets;
+    unlock_instance(instance);
+  });
+  const std::uint32_t count = shared_budgets;
   registry::lock().unlock_after_fork();
+  if (count != 0) tell_shared_budgets(count);
 }
 
 void parent() noexcept {

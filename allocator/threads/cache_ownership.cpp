@@ -75,6 +75,16 @@ bool has_ended(ThreadKey owner) noexcept {
   return owner == kNobody || (!is_special(owner) && !thread_identity::alive(owner));
 }
 
+ThreadCache* cache_of(Instance& instance, ThreadKey owner) noexcept {
+  if (owner == kNobody || is_special(owner)) return nullptr;
+  ThreadCache& first = instance.first_cache();
+  if (first.owner.load(std::memory_order_relaxed) == owner) return &first;
+  const std::uint32_t slot = thread_index(owner) + Instance::kThreadSlots;
+  if (slot >= instance.open_slots.load(std::memory_order_acquire)) return nullptr;
+  ThreadCache& cache = instance.cache(slot);
+  return cache.owner.load(std::memory_order_relaxed) == owner ? &cache : nullptr;
+}
+
 ThreadCache* obtain_cache(Instance& instance) noexcept {
   if (ThreadCache* cache = own_cache(instance)) return cache;
   // Who was refused asks again only once in a while: somebody may have died, a quota may have been raised.

@@ -27,6 +27,9 @@ inline ThreadCache* own_cache(Instance& instance) noexcept {
   return own_later_cache(instance);
 }
 
+// The cache that this thread owns here, whoever asks; null if it has none.
+ThreadCache* cache_of(Instance& instance, ThreadKey owner) noexcept;
+
 // The calling thread's cache, found, inherited or made. Null if there is none to have: more threads than slots, the
 // system refuses the page, or the cache is just being emptied. Then the shared cache serves.
 ThreadCache* obtain_cache(Instance& instance) noexcept;

@@ -56,6 +56,29 @@ bool make_resident(const Pages& pages, bool& locked) noexcept {
   return true;
 }
 
+// Calls `use` with all that a thread works with within its budget, but for its cache, until it answers false; the books
+// first, because there are few of them and everything needs them.
+template <typename Use>
+bool for_each_part(Instance& instance, Use use) noexcept {
+  const RealtimeBudget& budget = instance.realtime;
+  const Pagemap& pagemap = instance.arena.pagemap();
+  const PageNumber first = budget.first_page;
+  const PageNumber end = first + budget.pages * budget.count;
+  if (!use(Pages{&instance, instance.pagemap_entries()})) return false;
+  if (!use(Pages{budget.stocks, budget.stocks + budget.count})) return false;
+  // Entries ascend where pages descend.
+  if (!use(Pages{&pagemap.entry(end), &pagemap.entry(first) + 1})) return false;
+  if (instance.hardening != Hardening::Fast &&
+      !use(Pages{&instance.block_states.of(page_address(first)), &instance.block_states.of(page_address(end))})) {
+    return false;
+  }
+  return use(Pages{page_address(first), page_address(end)});
+}
+
+bool make_resident(Instance& instance, bool& locked) noexcept {
+  return for_each_part(instance, [&](const Pages& part) { return make_resident(part, locked); });
+}
+
 // The books of the stocks lie in what would be the last caches. InvalidArgument: span or quota have no place for them.
 Status open_books(Instance& instance, std::uint32_t threads, Stock*& stocks) noexcept {
   if (threads > kMaxThreads) return Status::InvalidArgument;
@@ -146,22 +169,15 @@ Status open(Instance& instance, std::size_t bytes, std::uint32_t threads, Line& 
 
   const Pagemap& pagemap = instance.arena.pagemap();
   const PageNumber first = page_number(run.address);
+  if (instance.hardening != Hardening::Fast && !instance.block_states.add_slab(first, all)) {
+    return refuse(Status::OutOfMemory, "leave no room for states");
+  }
+  budget.stocks = stocks;
+  budget.first_page = first;
+  budget.pages = pages;
+  budget.count = threads;
   bool locked = true;
-  const Pages parts[] = {
-      {run.address, run.address + all * pal::kPageSize},
-      {&pagemap.entry(first + all), &pagemap.entry(first) + 1},  // entries ascend where pages descend
-      {&instance, instance.pagemap_entries()},
-      {stocks, stocks + threads},
-  };
-  for (const Pages& part : parts) {
-    if (!make_resident(part, locked)) return refuse(Status::OutOfMemory, "could not be made resident");
-  }
-  if (instance.hardening != Hardening::Fast) {
-    if (!instance.block_states.add_slab(first, all)) return refuse(Status::OutOfMemory, "leave no room for states");
-    const Pages states{&instance.block_states.of(run.address),
-                       &instance.block_states.of(run.address + all * pal::kPageSize)};
-    if (!make_resident(states, locked)) return refuse(Status::OutOfMemory, "could not be made resident");
-  }
+  if (!make_resident(instance, locked)) return refuse(Status::OutOfMemory, "could not be made resident");
   if (!locked) {
     Line line;
     line << "berth: plugin \"" << registry::name(instance.self) << "\": realtime_bytes " << std::uint64_t{bytes}
@@ -174,10 +190,6 @@ Status open(Instance& instance, std::size_t bytes, std::uint32_t threads, Line& 
     stocks[i].buddy.open_apart(pagemap, share);
     stocks[i].buddy.put(share, FreeState::Dirty);
   }
-  budget.stocks = stocks;
-  budget.first_page = first;
-  budget.pages = pages;
-  budget.count = threads;
   return Status::Ok;
 }
 
@@ -189,8 +201,14 @@ Stock* own_stock(Instance& instance) noexcept {
 }
 
 Status prepare_thread(Instance& instance, ThreadCache& cache) noexcept {
-  const RealtimeBudget& budget = instance.realtime;
-  if (budget.count == 0 || own_stock(instance) != nullptr) return Status::Ok;
+  RealtimeBudget& budget = instance.realtime;
+  if (budget.count == 0) return Status::Ok;
+  if (budget.inherited.load(std::memory_order_relaxed)) {
+    bool locked = true;
+    if (!make_resident(instance, locked) || !make_resident({&cache, &cache + 1}, locked)) return Status::OutOfMemory;
+    budget.inherited.store(false, std::memory_order_relaxed);
+  }
+  if (own_stock(instance) != nullptr) return Status::Ok;
   for (Stock& stock : budget.all()) {
     ThreadKey owner = stock.owner.load(std::memory_order_acquire);
     if (!has_ended(owner) || !stock.owner.compare_exchange_strong(owner, thread_key, std::memory_order_acq_rel)) {
@@ -273,14 +291,30 @@ char* relocate(Instance& instance, char* address, std::uint64_t pages, bool to_h
 void free_deferred(Instance& instance) noexcept {
   const Pagemap& pagemap = instance.arena.pagemap();
   for_each(pagemap, instance.realtime.deferred.take_all(), [&](PageRun run) {
-    pagemap.set_word(run.first, page_word::with_kind(pagemap.word(run.first), PageKind::Run));
+    const std::uint64_t word = pagemap.word(run.first);
+    if ((word & kStatesBit) != 0) {
+      instance.block_states.remove_slab(run.first, static_cast<std::uint32_t>(run.pages));
+    }
+    pagemap.set_word(run.first, page_word::with_kind(word & ~kStatesBit, PageKind::Run));
     std::uint64_t pages = 0;
     instance.arena.deallocate(page_address(run.first), pages);
     BERTH_ASSERT(pages == run.pages);
   });
 }
 
+bool own_again(Instance& instance) noexcept {
+  const auto populate = [](const Pages& part) { return pal::populate(part.low, part.bytes); };
+  const RealtimeBudget& budget = instance.realtime;
+  if (budget.count == 0) return true;
+  for (const Stock& stock : budget.all()) {
+    const ThreadCache* const cache = cache_of(instance, stock.owner.load(std::memory_order_relaxed));
+    if (cache != nullptr && !populate({cache, cache + 1})) return false;
+  }
+  return for_each_part(instance, populate);
+}
+
 void abandon_stocks_of_others(Instance& instance) noexcept {
+  instance.realtime.inherited.store(true, std::memory_order_relaxed);
   for (Stock& stock : instance.realtime.all()) {
     const ThreadKey key = stock.owner.load(std::memory_order_relaxed);
     if (key != kNobody && key != thread_key) stock.owner.store(kAbandoned, std::memory_order_relaxed);

@@ -11,6 +11,9 @@
 //   frees the arena's     onto a stack of the instance's, which the next thread that comes to the arena empties
 //
 // Whoever allocates pages or frees them in an instance comes through here.
+//
+// A fork makes all memory of the process copy-on-write. In the parent its handler has the budgets' pages copied before
+// the threads that may not wait come to them; in the child the next thread that is prepared does so.
 #pragma once
 
 #include <atomic>
@@ -62,6 +65,9 @@ struct RealtimeBudget {
   PartingRuns deferred;       // the arena's, freed by real-time threads
   PageNumber first_page = 0;  // of stock 0; the others follow
   std::uint64_t pages = 0;    // of each
+  // Whether the pages are still shared with the parent process. Set in a forked child by its only thread, cleared by
+  // the first that is prepared there. Relaxed: the question goes to the system, and two that ask it do no harm.
+  std::atomic<bool> inherited{false};
 
   std::span<Stock> all() const noexcept { return {stocks, count}; }
   Stock* owner_of(PageNumber page) const noexcept {
@@ -92,7 +98,19 @@ char* relocate(Instance& instance, char* address, std::uint64_t pages, bool to_h
 // Gives the arena what real-time threads have freed of it. [any thread that waits for the arena's lock anyway]
 void free_deferred(Instance& instance) noexcept;
 
+// Whether the calling thread may wait for none of the instance's locks.
+inline bool may_not_wait(Instance& instance) noexcept { return own_stock(instance) != nullptr; }
+
+// In the word of a run that was a slab: its states are to be given back (BlockStates::remove_slab) when the arena gets
+// it, because the thread that freed it may not wait for their lock.
+inline constexpr std::uint64_t kStatesBit = std::uint64_t{1} << 46;
+
+// In a parent after a fork, under the instance's locks: the budget, its books and its threads' caches get pages of
+// their own again, while their owners work with them. False: the system has not enough memory.
+bool own_again(Instance& instance) noexcept;
+
 // In a forked child: the stocks of threads that it does not have may have been cut in mid-change. Nobody takes them.
+// Locks on memory are not inherited, and all of it is shared with the parent.
 void abandon_stocks_of_others(Instance& instance) noexcept;
 
 }  // namespace realtime

@@ -72,7 +72,8 @@ bool renew(void* base, std::size_t bytes, Access access) noexcept;
 enum class Protection : std::uint8_t { None, Read, ReadWrite };
 bool protect(void* base, std::size_t bytes, Protection protection) noexcept;
 
-// Gives committed pages memory now instead of at their first use. False: the system has not enough.
+// Gives committed pages memory of their own now instead of at their first use, or of the first write to what a forked
+// child shares. Others may write to them meanwhile. False: the system has not enough.
 bool populate(void* base, std::size_t bytes) noexcept;
 
 // Keeps the memory behind committed pages from being swapped out, until they are released. False: the system does not

@@ -306,7 +306,8 @@ BERTH_API berth_status berth_process_stats(berth_process_statistics* out);
 
 /* Makes the calling thread's cache in an instance now, so that its first allocation need not. In an instance with
  * realtime_bytes it makes the thread a real-time thread of the instance, until it ends or calls berth_thread_detach;
- * BUSY, though the cache is made, if realtime_threads others are. [any thread] */
+ * BUSY, though the cache is made, if realtime_threads others are. In a forked child the budget is shared with the
+ * parent until a thread is prepared there, the one that forked as well. [any thread] */
 BERTH_API berth_status berth_thread_prepare(berth_instance* instance);
 
 /* Gives the calling thread's caches, in all instances, back now: other threads may inherit them. The thread gets new

@@ -26,7 +26,7 @@ enum {
 enum {
   BERTH_LOG_CODE_OTHER = 0,
   BERTH_LOG_CODE_MISUSE = 1,         /* a plugin freed, resized or measured what it should not; FATAL */
-  BERTH_LOG_CODE_NOT_LOCKED = 2,     /* a real-time budget is resident, and may be swapped out; WARNING */
+  BERTH_LOG_CODE_NOT_LOCKED = 2,     /* a real-time budget may be swapped out, or take page faults; WARNING */
   BERTH_LOG_CODE_CREATE_FAILED = 3,  /* berth_instance_create; ERROR */
   BERTH_LOG_CODE_HOST_ENDED = 4,     /* a Host ended before a plugin of its own, which is kept; WARNING */
   BERTH_LOG_CODE_STOP_HAS_THROWN = 5 /* a plugin's berth_stop; WARNING */
