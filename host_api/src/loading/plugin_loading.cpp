@@ -16,6 +16,7 @@
 #include "berth/plugin.h"
 #include "host_api/src/c_abi/instance_creation.hpp"
 #include "host_api/src/loading/load_options.hpp"
+#include "host_api/src/modules/module_file.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
 #include "host_api/src/unloading/teardown.hpp"
 
@@ -29,12 +30,78 @@ constexpr std::size_t kNameBytes = 63;
   throw Error(status, plugin.name, display_name(plugin) + ": " + text);
 }
 
-void claim_file(PluginState& plugin, const FileIdentity& file) {
-  if (!plugin.claim.take(file)) {
-    fail(plugin, BERTH_ERR_BUSY,
-         "the file is a plugin already: being loaded, loaded, or closed and still mapped; with private_copy it can be "
-         "loaded once more, as a module of its own");
+constexpr const char* kOnceMore = "; with private_copy it can be loaded once more, as a module of its own";
+
+// The system's loader opens whatever it is given, and faults where a file is shorter than its headers say.
+void check_file(const PluginState& plugin, const ModuleFile& file) {
+  if (const std::string defect = file.defect(); !defect.empty()) fail(plugin, BERTH_ERR_LOAD, defect);
+}
+
+// Opened once, so that what is checked is what is copied or mapped.
+void open_file(const PluginState& plugin, const std::filesystem::path& path, bool for_copy, ModuleFile& file) {
+  std::string failure;
+  std::error_code error;
+  if (file.open(path, failure, error)) {
+    if (!for_copy) check_file(plugin, file);
+    return;
   }
+  const bool missing = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
+  if (error && !missing && for_copy) failure = "no private copy: in " + path.parent_path().string() + ": " + failure;
+  fail(plugin, missing ? BERTH_ERR_NOT_FOUND : BERTH_ERR_LOAD, failure);
+}
+
+// The loader goes by the path, so that it must not be one that it reads otherwise than everybody else.
+void check_path(const PluginState& plugin, const std::filesystem::path& path) {
+  const std::string token = loader_token(path);
+  if (token.empty()) return;
+  fail(plugin, BERTH_ERR_LOAD,
+       "the system's loader puts a folder's name for " + token +
+           " in a path, and would open another file: rename what is called so");
+}
+
+[[noreturn]] void fail_as_taken(const PluginState& plugin, const std::string& holder) {
+  fail(
+      plugin, BERTH_ERR_BUSY,
+      "the file is a plugin already, \"" + holder + "\": being loaded, loaded, or closed and still mapped" + kOnceMore);
+}
+
+void claim_file(PluginState& plugin, const FileIdentity& file, const std::filesystem::path& path) {
+  std::string holder;
+  if (!plugin.claim.take(file, plugin.name, path.string(), holder)) fail_as_taken(plugin, holder);
+}
+
+// Of what the loader would give instead of a new module.
+void check_not_loaded(const PluginState& plugin, const ModuleFile& file, const std::filesystem::path& path) {
+  const std::optional<ModuleIdentity> loaded = find_loaded(path);
+  if (!loaded) return;
+  const bool is_this_file = file.is_mapped_as(*loaded).value_or(false);
+  ModuleOwner::Answer owner = ModuleOwner::of(*loaded);
+  if (owner.plugin.empty()) owner.plugin = plugin.claim.other_holder_of(path.string());  // it is being loaded
+  std::string text;
+  if (owner.library) {
+    text = "it is loaded in this process already, as a library of plugin \"" + owner.plugin + "\"";
+  } else if (owner.plugin.empty()) {
+    text = is_this_file ? "it is loaded in this process already, by no Host"
+                        : "another file that was at this path is loaded in this process, by no Host, and the loader "
+                          "goes by the path";
+  } else if (is_this_file) {
+    fail_as_taken(plugin, owner.plugin);
+  } else {
+    text = "another file was at this path when plugin \"" + owner.plugin +
+           "\" was loaded from it, and the loader goes by the path: that one is being loaded, loaded, or closed and "
+           "still mapped";
+  }
+  fail(plugin, BERTH_ERR_BUSY, text + kOnceMore);
+}
+
+// What a module that is open already was made from. A file that is no longer at its path, or another one that is there
+// now, is known by where it is mapped.
+FileIdentity file_of(const ModuleIdentity& module) {
+  ModuleFile file;
+  std::string failure;
+  std::error_code error;
+  if (file.open(module.name, failure, error) && file.is_mapped_as(module).value_or(true)) return file.identity();
+  return {~std::uint64_t{0}, module.base};
 }
 
 void create_instance(PluginState& plugin, const LoadOptions& options) {
@@ -63,6 +130,7 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
 void note_modules(PluginState& plugin) {
   plugin.code = code_of(plugin.module.identity());
   plugin.modules = brought_in_by(plugin.module.identity());
+  plugin.owner.announce(plugin.name, plugin.modules);
   for (const MappedModule& module : plugin.modules) core::departed::forget_code(module.begin, module.bytes);
 }
 
@@ -103,6 +171,8 @@ void check_plugin_info(PluginState& plugin, const LoadOptions& options, bool nam
   const std::string name(info->name, ::strnlen(info->name, kNameBytes));
   if (!options.name.empty() || name.empty()) return;
   plugin.name = name;
+  plugin.owner.rename(name);
+  plugin.claim.rename(name);
   if (name_instance) berth_instance_set_name(plugin.instance, plugin.name.c_str());
 }
 
@@ -114,27 +184,37 @@ void attach(PluginState& plugin) {
   plugin.attached = true;
 }
 
-void make_copy(PluginState& plugin) {
+void make_copy(PluginState& plugin, const ModuleFile& original) {
   std::string failure;
-  if (!plugin.copy.make(plugin.path, failure)) fail(plugin, BERTH_ERR_LOAD, "no private copy: " + failure);
+  if (plugin.copy.make(original, plugin.path, failure)) return;
+  const bool in_a_folder = failure.starts_with("in ");
+  fail(plugin, BERTH_ERR_LOAD, (in_a_folder ? "no private copy: " : "") + failure);
 }
 
-// Opens the plugin's file, or the copy where one was made, which then has served.
-void open_module(PluginState& plugin, bool global_symbols) {
-  PrivateCopy& copy = plugin.copy;
-  const bool is_copy = !copy.path().empty();
-  const std::filesystem::path file = is_copy ? copy.path() : plugin.path;
+// Opens the file, the plugin's or the copy that was made of it and has served then, which was checked.
+void open_module(PluginState& plugin, ModuleFile& file, const std::filesystem::path& path, bool global_symbols) {
+  if (file.was_written()) {
+    file.accept_changes();
+    check_file(plugin, file);
+  }
+  if (!file.is_at(path)) fail(plugin, BERTH_ERR_LOAD, "another file has taken its path while it was loaded");
   std::string failure;
-  const bool open = plugin.module.open(file, global_symbols, failure);
-  copy.was_opened();
+  const bool open = plugin.module.open(path, global_symbols, failure);
   if (!open) {
-    if (!copy.elsewhere().empty()) failure += " (a private copy could not be made " + copy.elsewhere() + ")";
+    if (!plugin.copy.elsewhere().empty()) {
+      failure += " (a private copy could not be made " + plugin.copy.elsewhere() + ")";
+    }
     fail(plugin, BERTH_ERR_LOAD, failure);
   }
+  const ModuleIdentity& module = plugin.module.identity();
   // A new module has the name that it was opened by; one that is another's already keeps the first.
-  if (is_copy && plugin.module.identity().name != file) {
-    fail(plugin, BERTH_ERR_LOAD, "the loader took its private copy for " + plugin.module.identity().name);
+  if (plugin.is_copy && module.name != path) {
+    fail(plugin, BERTH_ERR_LOAD, "the loader took its private copy for " + module.name);
   }
+  if (!file.is_mapped_as(module).value_or(true)) {
+    fail(plugin, BERTH_ERR_LOAD, "the loader has opened another file than was at this path: " + module.name);
+  }
+  if (file.was_written()) fail(plugin, BERTH_ERR_LOAD, "it was written to while it was loaded");
 }
 
 // Runs the steps; if one throws, closes and destroys what there is by then.
@@ -175,36 +255,34 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   if (const std::string defect = load_option_defect(options); !defect.empty()) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, defect);
   }
-  std::error_code error;
-  const std::optional<FileIdentity> file = identify_file(path, error);
-  if (!file) {
-    const bool missing = error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory;
-    fail(*plugin, missing ? BERTH_ERR_NOT_FOUND : BERTH_ERR_LOAD, error.message());
-  }
-  // The system's loader opens whatever it is given, and faults where a file is shorter than its headers say.
-  if (const std::string defect = module_file_defect(path); !defect.empty()) fail(*plugin, BERTH_ERR_LOAD, defect);
+  ModuleFile file;
+  open_file(*plugin, path, options.private_copy, file);
   // An absolute path, so that the loader does not search its own folders and a later chdir changes nothing.
+  std::error_code error;
   const std::filesystem::path absolute = std::filesystem::absolute(path, error);
-  if (!error) plugin->path = absolute;
-  if (options.private_copy) {
-    make_copy(*plugin);  // a file that nobody else knows needs no claim
-  } else {
-    claim_file(*plugin, *file);
+  if (!error) {
+    plugin->path = absolute;
+  } else if (!path.has_parent_path()) {
+    plugin->path = "." / path;
   }
-  if (is_loaded(options.private_copy ? plugin->copy.path() : plugin->path)) {
-    fail(*plugin, BERTH_ERR_BUSY, "it is loaded in this process already, by no Host");
-  }
+  if (options.private_copy) make_copy(*plugin, file);
+  ModuleFile& checked = options.private_copy ? plugin->copy.file() : file;
+  const std::filesystem::path opened = options.private_copy ? plugin->copy.path() : plugin->path;
+  check_path(*plugin, opened);
+  // A copy that nobody else knows needs no claim, and its inode is another's as soon as the module has left.
+  if (!options.private_copy) claim_file(*plugin, checked.identity(), opened);
+  check_not_loaded(*plugin, checked, opened);
 
   create_instance(*plugin, options);
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
-    open_module(*plugin, options.global_symbols);
+    open_module(*plugin, checked, opened, options.global_symbols);
+    plugin->copy.was_opened();
     note_modules(*plugin);
     check_plugin_info(*plugin, options, true);
     name_copy(*plugin);
     attach(*plugin);
   });
-  plugin->owner.announce(plugin->name, plugin->modules);
   plugin->holds.open();
   return plugin;
 }
@@ -224,9 +302,10 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
   if (const std::string defect = adopt_option_defect(options, instance != nullptr); !defect.empty()) {
     fail(*plugin, BERTH_ERR_INVALID_ARGUMENT, defect);
   }
-  // A file that was deleted since is known by where it is mapped.
-  std::error_code error;
-  claim_file(*plugin, identify_file(plugin->path, error).value_or(FileIdentity{~std::uint64_t{0}, identity->base}));
+  if (const ModuleOwner::Answer owner = ModuleOwner::of(*identity); !owner.plugin.empty() && !owner.library) {
+    fail(*plugin, BERTH_ERR_BUSY, "the module is a plugin already, \"" + owner.plugin + "\"");
+  }
+  claim_file(*plugin, file_of(*identity), plugin->path);
 
   if (instance == nullptr) {
     create_instance(*plugin, options);
@@ -259,7 +338,6 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
   } else {
     introduce();
   }
-  plugin->owner.announce(plugin->name, plugin->modules);
   plugin->holds.open();
   return plugin;
 }

@@ -18,7 +18,7 @@ namespace {
 
 Obstacle needed_by(const Dependent& dependent) {
   std::string who = dependent.module.name.empty() ? "the program" : file_name(dependent.module.name);
-  const std::string plugin = ModuleOwner::of(dependent.module);
+  const std::string plugin = ModuleOwner::of(dependent.module).plugin;
   if (!plugin.empty()) who += " (plugin \"" + plugin + "\")";
   return {Cause::NeededBy,
           (dependent.linked ? "another module needs it: " : "another module is bound to its symbols: ") + who};

@@ -16,7 +16,6 @@
 
 #include "berth/allocator.h"
 #include "host_api/src/modules/code_range.hpp"
-#include "host_api/src/modules/file_claim.hpp"
 #include "host_api/src/modules/obstacle.hpp"
 
 namespace berth::detail {
@@ -27,20 +26,14 @@ struct ModuleIdentity {
   std::string name;
 };
 
-// Nothing if there is no such file, or the system tells nothing of it: `error` says why.
-std::optional<FileIdentity> identify_file(const std::filesystem::path& path, std::error_code& error) noexcept;
-
-// Why a file cannot be a module, where the system's loader would not say so but fault or wait for ever: it is cut off,
-// or no plain file. Empty: nothing of that kind.
-std::string module_file_defect(const std::filesystem::path& path);
-
 // The module behind the loader's handle. Nothing if it is the program itself, or not among the modules that this
 // interface can see (dlmopen): then nobody could tell when it has left.
 std::optional<ModuleIdentity> identify_module(void* native_handle);
 
-// Whether opening this file would give a module that is mapped already. Asked of the loader itself, whose idea of "the
-// same file" goes by the path it was given as well as by what is on the disk now.
-bool is_loaded(const std::filesystem::path& path) noexcept;
+// The module that is mapped already and that opening this path would give. Asked of the loader itself, whose idea of
+// "the same file" goes by the path it was given as well as by what is on the disk now: it may have been made from
+// another file, which was at that path then.
+std::optional<ModuleIdentity> find_loaded(const std::filesystem::path& path);
 
 // False for an identity that was never filled.
 bool is_mapped(const ModuleIdentity& module) noexcept;

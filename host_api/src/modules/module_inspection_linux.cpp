@@ -4,13 +4,9 @@
 // module_inspection.hpp for glibc's loader.
 #include <dlfcn.h>
 #include <link.h>
-#include <sys/stat.h>
 
-#include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <span>
 
 #include "host_api/src/modules/elf_image_linux.hpp"
@@ -50,42 +46,6 @@ bool uses_thread_exit(const ElfImage& image) {
 
 }  // namespace
 
-std::optional<FileIdentity> identify_file(const std::filesystem::path& path, std::error_code& error) noexcept {
-  struct stat status;
-  if (::stat(path.c_str(), &status) != 0) {
-    error = std::error_code(errno, std::generic_category());
-    return std::nullopt;
-  }
-  return FileIdentity{static_cast<std::uint64_t>(status.st_dev), static_cast<std::uint64_t>(status.st_ino)};
-}
-
-std::string module_file_defect(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return "it is no plain file";
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return error.message();
-  std::ifstream file(path, std::ios::binary);
-  ElfW(Ehdr) header{};
-  const auto read = [&](auto& into) -> bool {
-    return static_cast<bool>(file.read(reinterpret_cast<char*>(&into), sizeof(into)));
-  };
-  // What is no module at all, the loader tells.
-  if (!read(header) || std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-      header.e_phentsize != sizeof(ElfW(Phdr))) {
-    return {};
-  }
-  std::uintmax_t needed = 0;
-  for (unsigned i = 0; i < header.e_phnum; ++i) {
-    ElfW(Phdr) segment{};
-    file.seekg(static_cast<std::streamoff>(header.e_phoff + i * sizeof(segment)));
-    if (!read(segment)) return "it is cut off: " + std::to_string(size) + " bytes, not even all of its headers";
-    if (segment.p_type != PT_LOAD) continue;
-    needed = std::max<std::uintmax_t>(needed, segment.p_offset + segment.p_filesz);
-  }
-  if (needed <= size) return {};
-  return "it is cut off: " + std::to_string(size) + " bytes of " + std::to_string(needed);
-}
-
 std::optional<ModuleIdentity> identify_module(void* native_handle) {
   link_map* map = nullptr;
   if (::dlinfo(native_handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return std::nullopt;
@@ -94,11 +54,17 @@ std::optional<ModuleIdentity> identify_module(void* native_handle) {
   return module;
 }
 
-bool is_loaded(const std::filesystem::path& path) noexcept {
+std::optional<ModuleIdentity> find_loaded(const std::filesystem::path& path) {
   const LoaderLock lock;
   void* const handle = ::dlopen(path.c_str(), RTLD_LAZY | RTLD_NOLOAD);
-  if (handle != nullptr) ::dlclose(handle);
-  return handle != nullptr;
+  if (handle == nullptr) return std::nullopt;
+  struct Reference {
+    void* handle;
+    ~Reference() { ::dlclose(handle); }
+  } const reference{handle};
+  link_map* map = nullptr;
+  if (::dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return ModuleIdentity{};
+  return ModuleIdentity{map->l_addr, map->l_name};
 }
 
 bool is_mapped(const ModuleIdentity& module) noexcept {

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 
+#include "host_api/src/modules/module_file_windows.hpp"
 #include "host_api/src/modules/module_graph.hpp"
 #include "host_api/src/modules/module_inspection.hpp"
 #include "host_api/src/modules/module_list_windows.hpp"
@@ -18,8 +18,6 @@
 namespace berth::detail {
 
 namespace {
-
-std::error_code last_error() noexcept { return {static_cast<int>(::GetLastError()), std::system_category()}; }
 
 // The module that an address lies in.
 HMODULE module_at(const void* address) noexcept {
@@ -42,49 +40,6 @@ bool is_image_mapped_at(std::uintptr_t base) noexcept {
 
 }  // namespace
 
-std::optional<FileIdentity> identify_file(const std::filesystem::path& path, std::error_code& error) noexcept {
-  // Without a right to anything, so that nobody's use of the file is in the way. The flag opens folders, too.
-  const HANDLE file = ::CreateFileW(path.c_str(), 0, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, nullptr,
-                                    OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, nullptr);
-  BY_HANDLE_FILE_INFORMATION told;
-  const bool known = file != INVALID_HANDLE_VALUE && ::GetFileInformationByHandle(file, &told) != 0;
-  if (!known) error = last_error();
-  if (file != INVALID_HANDLE_VALUE) ::CloseHandle(file);
-  if (!known) return std::nullopt;
-  return FileIdentity{told.dwVolumeSerialNumber, (std::uint64_t{told.nFileIndexHigh} << 32) | told.nFileIndexLow};
-}
-
-std::string module_file_defect(const std::filesystem::path& path) {
-  std::error_code error;
-  if (!std::filesystem::is_regular_file(path, error)) return "it is no plain file";
-  const std::uintmax_t size = std::filesystem::file_size(path, error);
-  if (error) return error.message();
-  std::ifstream file(path, std::ios::binary);
-  const auto read = [&](std::uintmax_t place, auto& into) -> bool {
-    file.seekg(static_cast<std::streamoff>(place));
-    return static_cast<bool>(file.read(reinterpret_cast<char*>(&into), sizeof(into)));
-  };
-  // What is no module at all, the loader tells.
-  IMAGE_DOS_HEADER start{};
-  IMAGE_NT_HEADERS headers{};
-  if (!read(0, start) || start.e_magic != IMAGE_DOS_SIGNATURE) return {};
-  const std::string cut_off = "it is cut off: " + std::to_string(size) + " bytes";
-  const auto at = static_cast<std::uintmax_t>(start.e_lfanew);
-  if (!read(at, headers)) return cut_off + ", not even all of its headers";
-  if (headers.Signature != IMAGE_NT_SIGNATURE) return {};
-  const std::uintmax_t sections =
-      at + offsetof(IMAGE_NT_HEADERS, OptionalHeader) + headers.FileHeader.SizeOfOptionalHeader;
-  std::uintmax_t needed = 0;
-  for (unsigned i = 0; i < headers.FileHeader.NumberOfSections; ++i) {
-    IMAGE_SECTION_HEADER section{};
-    if (!read(sections + i * sizeof(section), section)) return cut_off + ", not even all of its headers";
-    // The rest of a section's last block in the file may be missing.
-    const std::uintmax_t used = std::min(section.SizeOfRawData, section.Misc.VirtualSize);
-    if (used != 0) needed = std::max(needed, section.PointerToRawData + used);
-  }
-  return needed <= size ? std::string() : cut_off + " of " + std::to_string(needed);
-}
-
 std::optional<ModuleIdentity> identify_module(void* native_handle) {
   if (native_handle == ::GetModuleHandleW(nullptr)) return std::nullopt;
   std::optional<ModuleIdentity> module;
@@ -97,20 +52,19 @@ std::optional<ModuleIdentity> identify_module(void* native_handle) {
 }
 
 // By its path, or by another that leads to the same file.
-bool is_loaded(const std::filesystem::path& path) noexcept {
+std::optional<ModuleIdentity> find_loaded(const std::filesystem::path& path) {
   HMODULE module = nullptr;
-  if (::GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, path.c_str(), &module) != 0) return true;
-  try {
-    std::error_code error;
-    const std::optional<FileIdentity> file = identify_file(path, error);
-    if (!file) return false;
-    const std::vector<ListedModule> modules = list_modules();
-    return std::ranges::any_of(modules, [&](const ListedModule& listed) {
-      return identify_file(std::filesystem::path(listed.module.identity.name), error) == file;
-    });
-  } catch (...) {  // out of memory: the loader will have none either
-    return false;
+  if (::GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, path.c_str(), &module) != 0) {
+    return identify_module(module).value_or(ModuleIdentity{});
   }
+  const std::optional<FileIdentity> file = identify_file(path);
+  if (!file) return std::nullopt;
+  for (ListedModule& listed : list_modules()) {
+    if (identify_file(std::filesystem::path(listed.module.identity.name)) == file) {
+      return std::move(listed.module.identity);
+    }
+  }
+  return std::nullopt;
 }
 
 bool is_mapped(const ModuleIdentity& module) noexcept {

@@ -8,9 +8,11 @@
 #include <filesystem>
 #include <string>
 
+#include "host_api/src/modules/module_file.hpp"
+
 namespace berth::detail {
 
-// The file exists while this does, or until remove().
+// The file exists while this does, or until remove(). It is its owner's alone, whatever rights the original gives.
 class PrivateCopy {
  public:
   PrivateCopy() = default;
@@ -19,9 +21,9 @@ class PrivateCopy {
   ~PrivateCopy() { remove(); }
 
   // Beside the file, so that the run paths of its dependencies ($ORIGIN) and what it looks for in its own folder
-  // (dladdr) are found; in the folder for temporary files if that folder refuses. False: none is there, and `failure`
-  // says why.
-  bool make(const std::filesystem::path& file, std::string& failure);
+  // (dladdr) are found; in the folder for temporary files if that folder refuses. It is the original as it was at one
+  // moment, and sound as far as ModuleFile::defect() sees. False: none is there, and `failure` says why.
+  bool make(const ModuleFile& original, const std::filesystem::path& path, std::string& failure);
 
   // A module was opened from it, or could not be: the file goes, where the system lets it go as long as it is mapped.
   void was_opened() noexcept;
@@ -30,13 +32,18 @@ class PrivateCopy {
   void remove() noexcept;
 
   const std::filesystem::path& path() const noexcept { return path_; }
+  // What was checked; open until was_opened().
+  ModuleFile& file() noexcept { return file_; }
   // Empty if it is beside the file, else why not.
   const std::string& elsewhere() const noexcept { return elsewhere_; }
 
  private:
-  bool make_in(const std::filesystem::path& folder, const std::filesystem::path& file, std::string& failure);
+  enum class Result { Made, FolderRefuses, OriginalRefuses };
+  Result make_in(const std::filesystem::path& folder, const ModuleFile& original, const std::filesystem::path& path,
+                 std::string& failure);
 
   std::filesystem::path path_;
+  ModuleFile file_;
   std::string elsewhere_;
 };
 
