@@ -67,9 +67,9 @@ int copy_piece(int from, int to, off_t place, off_t end, unsigned char* buffer) 
   return 0;
 }
 
-// Holes stay holes.
+// Into an empty file. Holes stay holes.
 int copy_bytes(int from, int to, off_t bytes, unsigned char* buffer) noexcept {
-  if (::ftruncate(to, 0) != 0 || ::ftruncate(to, bytes) != 0) return errno;
+  if (::ftruncate(to, bytes) != 0) return errno;
   for (off_t place = 0; place < bytes;) {
     off_t begin = ::lseek(from, place, SEEK_DATA);
     if (begin < 0 && errno == ENXIO) return 0;
@@ -89,6 +89,7 @@ Copied copy_unchanged(const ModuleFile& original, int to, std::error_code& error
   constexpr int kTurns = 8;
   constexpr int kTurnsByOurClock = 4;  // a server's file has times of its own, which may be ahead
   const auto buffer = std::make_unique<unsigned char[]>(kPieceBytes);
+  bool used = false;
   for (int turn = 0; turn < kTurns; ++turn) {
     if (turn != 0) wait_for_the_next_file_time();
     const std::uint64_t now = file_time();
@@ -100,6 +101,12 @@ Copied copy_unchanged(const ModuleFile& original, int to, std::error_code& error
       error = std::make_error_code(std::errc::file_too_large);
       return Copied::Refused;
     }
+    // Not where it is empty: some file systems write such a one out as soon as it is closed.
+    if (used && ::ftruncate(to, 0) != 0) {
+      error = std::error_code(errno, std::generic_category());
+      return Copied::Refused;
+    }
+    used = true;
     if (const int refused =
             copy_bytes(static_cast<int>(original.native()), to, static_cast<off_t>(before->bytes), buffer.get())) {
       error = std::error_code(refused, std::generic_category());
