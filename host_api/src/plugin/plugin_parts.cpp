@@ -103,7 +103,7 @@ class Search {
     for (std::size_t number = begin + 1; number < order_.modules().size(); ++number) {
       const ListedModule& module = order_.modules()[number];
       const ModuleIdentity& identity = module.module.identity;
-      if (order_.is_needed(module) || !ModuleOwner::of(identity).empty() || is_anybodys(identity)) continue;
+      if (order_.is_needed(module) || !ModuleOwner::of(identity).plugin.empty() || is_anybodys(identity)) continue;
       add({identity, true}, opener, false);
     }
   }
