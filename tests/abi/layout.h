@@ -168,6 +168,8 @@ PIN(cause_needed_by, BERTH_CAUSE_NEEDED_BY == 7);
 PIN(cause_other_reference, BERTH_CAUSE_OTHER_REFERENCE == 8);
 PIN(cause_unknown, BERTH_CAUSE_UNKNOWN == 9);
 PIN(cause_put_off, BERTH_CAUSE_PUT_OFF == 10);
+PIN(cause_exception, BERTH_CAUSE_EXCEPTION == 11);
+PIN(cause_process_state, BERTH_CAUSE_PROCESS_STATE == 12);
 
 PIN(hardening_default, BERTH_HARDENING_DEFAULT == 0);
 PIN(hardening_fast, BERTH_HARDENING_FAST == 1);

@@ -283,6 +283,8 @@ class Host {
   // enters through a raw symbol during an unload may enter too late to be seen. A thread that runs, or whose stack
   // holds what may be left of an old call, is asked by a signal, whether the unload is refused then or not: calls that
   // the system never restarts (poll, nanosleep, usleep; signal(7)) end with EINTR in it.
+  // BUSY at once where the C++ library keeps a pointer into the plugin for the whole process (Cause::ProcessState), and
+  // a Zombie where it still does after berth_detach.
   // BUSY at once in the handler of an exception that lives in the plugin or points into it. While an exception is on
   // its way through this thread, as in a destructor that unwinding runs, nothing is thrown: the plugin is left to
   // reap(), and the report says Zombie.

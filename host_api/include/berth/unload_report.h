@@ -31,7 +31,11 @@ enum {
   BERTH_CAUSE_UNKNOWN,         /* there was no memory or descriptor left to find out */
   BERTH_CAUSE_PUT_OFF,         /* the loader is closing another module on the same thread, and this one after that */
   /* Refused, or left to a later reap, and nothing was changed: */
-  BERTH_CAUSE_EXCEPTION /* one on its way through this thread, or handled on it, may live in the module */
+  BERTH_CAUSE_EXCEPTION, /* one on its way through this thread, or handled on it, may live in the module */
+  /* The C++ library keeps a pointer into the plugin for the whole process: a handler (std::set_terminate,
+   * std::set_new_handler), the default memory resource, the global locale, or what a standard stream uses. Refused;
+   * left to a later reap where berth_detach has not taken it back. */
+  BERTH_CAUSE_PROCESS_STATE
 };
 
 /* How much of the plugin's memory its instance sees. */

@@ -37,7 +37,8 @@ enum class Cause : std::uint32_t {
   Unknown = BERTH_CAUSE_UNKNOWN,
   PutOff = BERTH_CAUSE_PUT_OFF,
   // Refused, or left to Host::reap(), and nothing was changed:
-  Exception = BERTH_CAUSE_EXCEPTION
+  Exception = BERTH_CAUSE_EXCEPTION,
+  ProcessState = BERTH_CAUSE_PROCESS_STATE
 };
 
 // How much of a plugin's memory its instance sees, by what its modules import: what they take at run time by a name

@@ -14,6 +14,7 @@
 #include "allocator/misuse/log.hpp"
 #include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/inside/inside.hpp"
+#include "host_api/src/inside/library_pointers.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
 #include "host_api/src/unloading/left_behind.hpp"
 #include "host_api/src/unloading/survivors.hpp"
@@ -185,6 +186,24 @@ void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
   }
 }
 
+// What leaves with the plugin.
+Ground ground_of(const PluginState& plugin) {
+  Ground ground = {plugin.code, {}, plugin.allocator};
+  if (!plugin.modules.empty()) ground.modules.push_back(plugin.modules.front());
+  const std::vector<MappedModule> left = left_behind();
+  for (const ModuleIdentity& library : private_libraries(plugin.modules, left)) {
+    for (const CodeRange& range : code_of(library)) ground.code.push_back(range);
+    for (const std::vector<MappedModule>* known : {&plugin.modules, &left}) {
+      for (const MappedModule& module : *known) {
+        if (module.identity.base == library.base && module.identity.name == library.name) {
+          ground.modules.push_back(module);
+        }
+      }
+    }
+  }
+  return ground;
+}
+
 void name_report(const PluginState& plugin, UnloadReport& report) noexcept {
   try {
     report.plugin = plugin.name;
@@ -213,20 +232,15 @@ void stop(const PluginState& plugin) noexcept {
 
 Obstacle find_inside(const PluginState& plugin) noexcept {
   try {
-    Ground ground = {plugin.code, {}, plugin.allocator};
-    if (!plugin.modules.empty()) ground.modules.push_back(plugin.modules.front());
-    const std::vector<MappedModule> left = left_behind();
-    for (const ModuleIdentity& library : private_libraries(plugin.modules, left)) {  // they leave with it
-      for (const CodeRange& range : code_of(library)) ground.code.push_back(range);
-      for (const std::vector<MappedModule>* known : {&plugin.modules, &left}) {
-        for (const MappedModule& module : *known) {
-          if (module.identity.base == library.base && module.identity.name == library.name) {
-            ground.modules.push_back(module);
-          }
-        }
-      }
-    }
-    return find_inside(ground, plugin.check_threads);
+    return find_inside(ground_of(plugin), plugin.check_threads);
+  } catch (...) {
+    return unknown_obstacle();
+  }
+}
+
+Obstacle find_kept(const PluginState& plugin) noexcept {
+  try {
+    return find_library_pointer(ground_of(plugin));
   } catch (...) {
     return unknown_obstacle();
   }
@@ -237,6 +251,7 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
   UnloadReport report;
   name_report(*plugin, report);
   detach(*plugin, report);
+  if (!plugin->obstacle) plugin->obstacle = find_kept(*plugin);
   if (!plugin->obstacle) close(*plugin);
   if (plugin->obstacle || !finish(*plugin, report)) {
     report_zombie(*plugin, report);
@@ -260,6 +275,7 @@ bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
     plugin.obstacle = find_inside(plugin);
     if (plugin.obstacle) return false;
     detach(plugin, report);
+    if (!plugin.obstacle) plugin.obstacle = find_kept(plugin);
     if (plugin.obstacle) return false;
     close(plugin);
   } else {
@@ -302,6 +318,7 @@ void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept {
 
 void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
   if (plugin->module.is_open()) plugin->obstacle = find_inside(*plugin);  // it may have started a thread
+  if (plugin->module.is_open() && !plugin->obstacle) plugin->obstacle = find_kept(*plugin);
   if (!plugin->obstacle) {
     plugin->module.close();
     UnloadReport report;

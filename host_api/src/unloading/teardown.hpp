@@ -20,6 +20,10 @@ void stop(const PluginState& plugin) noexcept;
 // Who is inside the module, so that it must not be closed.
 Obstacle find_inside(const PluginState& plugin) noexcept;
 
+// Which pointers into it the C++ library keeps for the whole process. Looked for when the plugin has had its last word:
+// after berth_detach.
+Obstacle find_kept(const PluginState& plugin) noexcept;
+
 // Unloads a plugin whose door (HoldCount) the caller has closed, and in which nobody is. Cannot fail: what is still
 // mapped becomes a zombie.
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;

@@ -44,6 +44,7 @@ const char* cause_name(Cause cause) noexcept {
     case Cause::OtherReference: return "other-reference";
     case Cause::PutOff: return "put-off";
     case Cause::Exception: return "exception";
+    case Cause::ProcessState: return "process-state";
     case Cause::Unknown: break;
   }
   return "unknown";

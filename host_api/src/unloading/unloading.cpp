@@ -63,6 +63,11 @@ UnloadReport unload_plugin(const std::shared_ptr<PluginState>& plugin, std::opti
     plugin->holds.open();
     refuse(*plugin, timeout, inside);
   }
+  const bool has_last_word = plugin->attached && plugin->module.own_symbol("berth_detach") != nullptr;
+  if (const Obstacle kept = has_last_word ? Obstacle() : find_kept(*plugin)) {
+    plugin->holds.open();
+    refuse(*plugin, std::nullopt, kept);
+  }
   return tear_down(plugin);
 }
 
