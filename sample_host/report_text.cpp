@@ -5,6 +5,7 @@
 #include <ostream>
 
 #include "format.hpp"
+#include "plugin_metering.hpp"
 #include "process_view.hpp"
 #include "table.hpp"
 
@@ -48,8 +49,7 @@ void print_plugins(std::ostream& out, const RunReport& report) {
   out << "Live and committed: after the work, before unloading. Peak: the most that was committed.\n";
   for (const PluginReport& plugin : report.plugins) {
     if (!plugin.loaded) continue;
-    out << plugin.name << " is metered: " << berth::metering_name(plugin.metering)
-        << (plugin.metering_text.empty() ? "" : " (" + plugin.metering_text + ")") << ".\n";
+    out << PluginMetering{plugin.name, plugin.metering, plugin.metering_text}.sentence() << '\n';
     for (const berth::PartReport& part : plugin.unload.parts) {
       out << "  It has left open" << (part.certain ? "" : ", or somebody else has") << ": " << part.path.string()
           << ", metered: " << berth::metering_name(part.metering)

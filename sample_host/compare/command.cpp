@@ -49,8 +49,10 @@ void write_file(const char* option, const std::string& path, const std::string& 
 }
 
 int run_one_side(const CompareOptions& options) {
-  run_side(options.side == kBerthSide ? Side::Berth : Side::CLibrary, options.cycles,
-           [](std::size_t resident) { std::cout << resident << std::endl; });
+  run_side(
+      options.side == kBerthSide ? Side::Berth : Side::CLibrary, options.cycles,
+      [](std::size_t resident) { std::cout << resident << std::endl; },
+      [](const PluginMetering& plugin) { std::cout << plugin.sentence() << std::endl; });
   return kExitGood;
 }
 
@@ -61,11 +63,13 @@ int compare_and_print(const CompareOptions& options) {
   const nlohmann::ordered_json json{{"cycles", comparison.cycles},
                                     {"seconds", comparison.seconds},
                                     {"c_library_resident_bytes", comparison.c_library},
-                                    {"berth_resident_bytes", comparison.berth}};
+                                    {"berth_resident_bytes", comparison.berth},
+                                    {"metering", comparison.metering}};
   write_file("--json", options.json_file, json.dump() + '\n');
   std::cout << "Resident memory of the host over " << counted(options.cycles, "cycle", "cycles")
             << " of load, work, unload:\n"
             << block_chart(comparison, 30);
+  for (const std::string& sentence : comparison.metering) std::cout << sentence << '\n';
   const std::string fault = comparison.fault();
   if (!fault.empty()) std::cout << "Not as it should be: " << fault << ".\n";
   return fault.empty() ? kExitGood : kExitSomethingRemains;

@@ -51,14 +51,27 @@ Child start(std::string_view side, std::uint64_t cycles) {
   return child;
 }
 
+bool read_line(std::FILE* file, std::string& line) {
+  line.clear();
+  for (int byte = std::fgetc(file); byte != EOF; byte = std::fgetc(file)) {
+    if (byte == '\n') return true;
+    line.push_back(static_cast<char>(byte));
+  }
+  return !line.empty();
+}
+
+// Numbers first, one a line, then sentences.
 Curve curve_of(std::string_view side, std::uint64_t cycles, std::size_t done_before,
-               const std::function<void(std::size_t)>& look) {
+               const std::function<void(std::size_t)>& look, std::vector<std::string>& sentences) {
   Child child = start(side, cycles);
   Curve curve;
-  char line[64];
-  while (std::fgets(line, sizeof(line), child.output.get()) != nullptr) {
+  for (std::string line; read_line(child.output.get(), line);) {
     std::size_t resident = 0;
-    std::from_chars(line, line + sizeof(line), resident);
+    if (curve.size() > cycles) {
+      sentences.push_back(line);
+      continue;
+    }
+    std::from_chars(line.data(), line.data() + line.size(), resident);
     curve.push_back(resident);
     look(done_before + curve.size() - 1);
   }
@@ -92,8 +105,8 @@ Comparison compare(std::uint64_t cycles, const std::function<void(std::size_t)>&
   const auto start = std::chrono::steady_clock::now();
   Comparison comparison;
   comparison.cycles = cycles;
-  comparison.c_library = curve_of(kCLibrarySide, cycles, 0, look);
-  comparison.berth = curve_of(kBerthSide, cycles, cycles, look);
+  comparison.c_library = curve_of(kCLibrarySide, cycles, 0, look, comparison.metering);
+  comparison.berth = curve_of(kBerthSide, cycles, cycles, look, comparison.metering);
   comparison.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return comparison;
 }

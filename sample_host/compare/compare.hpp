@@ -21,6 +21,7 @@ struct Comparison {
   Curve c_library;
   Curve berth;
   double seconds = 0;
+  std::vector<std::string> metering = {};  // a sentence for each plugin of Berth's side
 
   // From the end of the warm-up, a tenth of the cycles, to the end.
   static std::ptrdiff_t growth(const Curve& curve);

@@ -37,11 +37,12 @@ void work_once(const Job& job, const Input& input, WorkFunction* work, WorkFreeF
   if (status != 0) throw std::runtime_error(job.label + ": its work failed on " + input.name);
 }
 
-void cycle_with_berth(berth::Host& host, const Job& job, const Input& input) {
+berth::UnloadReport cycle_with_berth(berth::Host& host, const Job& job, const Input& input) {
   berth::Plugin plugin = host.load(job.plugin);
   work_once(job, input, plugin.symbol<WorkFunction>("work"), plugin.symbol<WorkFreeFunction>("work_free"));
-  const berth::UnloadReport report = host.unload(std::move(plugin));
+  berth::UnloadReport report = host.unload(std::move(plugin));
   if (report.status != BERTH_OK) throw std::runtime_error(job.label + ": " + report.cause);
+  return report;
 }
 
 // What a host without Berth does: the same calls in the same order.
@@ -59,7 +60,9 @@ void cycle_with_c_library(const Job& job, const Input& input) {
 
 }  // namespace
 
-void run_side(Side side, std::uint64_t cycles, const std::function<void(std::size_t resident)>& tell) {
+void run_side(Side side, std::uint64_t cycles, const std::function<void(std::size_t resident)>& tell,
+              const std::function<void(const PluginMetering&)>& tell_metering) {
+  std::vector<PluginMetering> metering;
   std::vector<std::string> errors;
   const std::vector<Job> jobs = plan_jobs(RunOptions{}, errors);
   if (!errors.empty()) throw std::runtime_error(errors.front());
@@ -74,13 +77,15 @@ void run_side(Side side, std::uint64_t cycles, const std::function<void(std::siz
     for (const Job& job : jobs) {
       const Input& input = job.inputs[i % job.inputs.size()];
       if (side == Side::Berth) {
-        cycle_with_berth(host, job, input);
+        const berth::UnloadReport report = cycle_with_berth(host, job, input);
+        if (i == 0) metering.push_back({job.label, report.metering, report.metering_text});
       } else {
         cycle_with_c_library(job, input);
       }
     }
     look();
   }
+  for (const PluginMetering& plugin : metering) tell_metering(plugin);
 }
 
 }  // namespace sample_host

@@ -10,6 +10,8 @@
 #include <functional>
 #include <string_view>
 
+#include "plugin_metering.hpp"
+
 namespace sample_host {
 
 enum class Side { CLibrary, Berth };
@@ -18,7 +20,9 @@ constexpr std::string_view kCLibrarySide = "c-library";
 constexpr std::string_view kBerthSide = "berth";
 
 // Tells the bytes resident before the first cycle and after each, all plugins unloaded and the C library's free memory
-// trimmed. Throws std::runtime_error if a plugin refuses.
-void run_side(Side side, std::uint64_t cycles, const std::function<void(std::size_t resident)>& tell);
+// trimmed; and of Berth's side before it ends how much of each plugin is metered. Throws std::runtime_error if a plugin
+// refuses.
+void run_side(Side side, std::uint64_t cycles, const std::function<void(std::size_t resident)>& tell,
+              const std::function<void(const PluginMetering&)>& tell_metering);
 
 }  // namespace sample_host

@@ -71,6 +71,8 @@ void print_soak(std::ostream& out, const SoakReport& report) {
   }
   if (!report.memory_judged)
     out << "With a sanitizer, address space, resident memory and map entries are not judged.\n";
+  out << '\n';
+  for (const PluginMetering& plugin : report.metering) out << plugin.sentence() << '\n';
   out << "\nSeed " << report.seed << ", " << report.threads << " threads, " << seconds_text(report.seconds) << ".\n";
   if (report.good()) {
     out << "SOAK PASSED: " << grouped(report.counts[static_cast<std::size_t>(Count::Unloads)])
@@ -86,12 +88,19 @@ void print_soak(std::ostream& out, const SoakReport& report) {
 void print_soak_json(std::ostream& out, const SoakReport& report) {
   Json counts = Json::object();
   for (std::size_t i = 0; i < kCounts; i++) counts[kCountNames[i].key] = report.counts[i];
+  Json metering = Json::array();
+  for (const PluginMetering& plugin : report.metering) {
+    metering.push_back({{"plugin", plugin.plugin},
+                        {"metering", berth::metering_name(plugin.metering)},
+                        {"metering_text", plugin.text}});
+  }
   const Json json = {
       {"berth", berth_version()},
       {"cycles", report.cycles},
       {"threads", report.threads},
       {"seed", report.seed},
       {"plugins", report.plugins},
+      {"metering", metering},
       {"never_leave", report.residents},
       {"seconds", report.seconds},
       {"counts", counts},

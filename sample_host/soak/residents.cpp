@@ -10,6 +10,7 @@ void Residents::settle(Scene& scene, const std::vector<SoakPlugin>& plugins) {
   for (const SoakPlugin& plugin : plugins) {
     if (plugin.conduct != Conduct::NeverLeaves) continue;
     berth::Plugin loaded = scene.host().load(plugin.path);
+    scene.note_metering(plugin.name, loaded);
     residents_.push_back({plugin.name, loaded.instance(), loaded.symbol<bool()>("is_intact")});
     const berth::UnloadReport report = scene.host().unload(std::move(loaded));
     if (report.outcome != berth::UnloadReport::Outcome::Zombie) {

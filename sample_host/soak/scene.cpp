@@ -42,6 +42,30 @@ void Scene::load(Slot& slot, bool check_threads) {
   slot.loaded = host_.load(slot.plugin.path, options, error);
   if (error) throw SoakFailure("loading: " + error.text());
   counts_.add(Count::Loads);
+  note_metering(slot.plugin.name, slot.loaded);
+}
+
+void Scene::note_metering(const std::string& name, const berth::Plugin& loaded) {
+  {
+    const std::lock_guard lock(metering_mutex_);
+    const auto known = [&](const PluginMetering& other) { return other.plugin == name; };
+    if (std::any_of(metering_.begin(), metering_.end(), known)) return;
+    metering_.push_back({name, berth::Metering::Not, {}});
+  }
+  PluginMetering found{name, loaded.metering(), loaded.metering_text()};
+  const std::lock_guard lock(metering_mutex_);
+  for (PluginMetering& place : metering_) {
+    if (place.plugin != name) continue;
+    place = std::move(found);
+    break;
+  }
+}
+
+std::vector<PluginMetering> Scene::metering() {
+  const std::lock_guard lock(metering_mutex_);
+  std::vector<PluginMetering> sorted = metering_;
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.plugin < b.plugin; });
+  return sorted;
 }
 
 void Scene::reap() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "berth/host.hpp"
+#include "plugin_metering.hpp"
 #include "soak/counts.hpp"
 #include "soak/plugin_set.hpp"
 #include "work.h"
@@ -58,6 +59,10 @@ class Scene {
   void load(Slot& slot, bool check_threads);
   berth::LoadOptions options();
 
+  // Remembers how much of a plugin is metered, when it is loaded first. [any thread]
+  void note_metering(const std::string& name, const berth::Plugin& loaded);
+  std::vector<PluginMetering> metering();
+
   // Reaps, one thread at a time: after it, nothing that could go is still a zombie. [any thread]
   void reap();
 
@@ -84,6 +89,8 @@ class Scene {
   std::atomic<bool> failed_{false};  // written under the mutex below; a hint to stop early, so that relaxed is enough
   std::mutex failure_mutex_;
   std::string failure_;
+  std::mutex metering_mutex_;
+  std::vector<PluginMetering> metering_;
   std::mutex parcels_mutex_;
   std::vector<Parcel> parcels_;
   std::mutex reap_mutex_;

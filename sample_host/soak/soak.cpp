@@ -99,6 +99,7 @@ class Soak {
       report.seconds = std::chrono::duration<double>(Clock::now() - start).count();
     }
     report.after = state();
+    report.metering = scene_.metering();
     for (std::size_t i = 0; i < kCounts; i++) report.counts[i] = scene_.counts()[static_cast<Count>(i)];
     judge(report);
     if (scene_.failed()) events_.print(std::cerr);

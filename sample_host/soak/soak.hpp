@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "berth/instance.h"
+#include "plugin_metering.hpp"
 #include "process_view.hpp"
 #include "report.hpp"
 #include "soak/counts.hpp"
@@ -39,7 +40,8 @@ struct SoakReport {
   int threads = 0;
   std::uint64_t seed = 0;
   std::vector<std::string> plugins;
-  std::size_t residents = 0;  // of them, those that never leave
+  std::vector<PluginMetering> metering;  // of those that were loaded
+  std::size_t residents = 0;             // of them, those that never leave
   double seconds = 0;
   std::array<std::uint64_t, kCounts> counts{};
   SoakState before, after;

@@ -2,6 +2,10 @@
 // Copyright (c) the Berth authors
 //
 // How much of a plugin is metered, and why not the whole: told before and after the unload, in C++ and in C.
+#include <cstddef>
+#include <filesystem>
+#include <utility>
+
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 
@@ -71,4 +75,48 @@ TEST_CASE("an operator new that was loaded for no instance is told", "[metering]
   CHECK(plugin.metering() == Metering::Not);
   CHECK(contains(plugin.metering_text(), "for no instance"));
   CHECK(host.unload(std::move(plugin)).metering == Metering::Not);
+}
+
+TEST_CASE("what the C++ library allocates for a plugin is told by the part of it that does", "[metering]") {
+  const struct {
+    const char* use;
+    const char* reason;  // nullptr: none, the whole is metered
+  } uses[] = {{"VECTOR", nullptr},
+              {"STRING", nullptr},
+              {"FILESYSTEM", "what std::filesystem gives it is allocated inside libstdc++.so.6"},
+              {"FILE_STREAM", "the buffers of its file streams are allocated inside libstdc++.so.6"},
+              {"STRSTREAM", "its strstreams are grown inside libstdc++.so.6"},
+              {"PMR", "what std::pmr gives it is allocated inside libstdc++.so.6"},
+              {"POOL", "the pools of its allocators are filled inside libstdc++.so.6"}};
+  for (const auto& [use, reason] : uses) {
+    const Seen it = seen(std::string("library_memory_") + use);
+    CAPTURE(use, it.text);
+    CHECK(it.metering == (reason == nullptr ? Metering::Whole : Metering::Partly));
+    CHECK(it.text == (reason == nullptr ? "" : reason));
+  }
+}
+
+TEST_CASE("of a plugin with clang's own C++ library is told what goes past its instance", "[metering]") {
+  if (!std::filesystem::exists(fixture("library_memory_VECTOR_libcxx"))) {
+    WARN("there is no libc++ here: not tested");
+    return;
+  }
+  const Seen vector = seen("library_memory_VECTOR_libcxx");
+  CAPTURE(vector.text);
+  CHECK(vector.metering == Metering::Whole);
+  const Seen string = seen("library_memory_STRING_libcxx");
+  CHECK(string.metering == Metering::Partly);
+  CHECK(string.text == "its strings are grown inside libc++.so.1");
+  const Seen filesystem = seen("library_memory_FILESYSTEM_libcxx");
+  CHECK(filesystem.metering == Metering::Partly);
+  CHECK(contains(filesystem.text, "what std::filesystem gives it is allocated inside libc++.so.1"));
+
+  // What is said to be metered is.
+  berth::Host host;
+  for (const char* name : {"library_memory_VECTOR", "library_memory_VECTOR_libcxx"}) {
+    berth::Plugin plugin = host.load(fixture(name));
+    CHECK(plugin.symbol<std::size_t(const char*, std::size_t)>("work")("text", 100'000) == 100'000);
+    CHECK(statistics_of(plugin.instance()).peak_committed_bytes >= 100'000 * sizeof(void*));
+    CHECK(host.unload(std::move(plugin)).live_blocks == 0);
+  }
 }

@@ -92,6 +92,10 @@ TEST_CASE("the C library's side grows, Berth's does not, and the picture shows i
   CHECK(Comparison::growth(comparison.berth) < static_cast<std::ptrdiff_t>(kMiB / 4));
   CHECK(contains(outcome.out, "C library"));
   CHECK(contains(outcome.out, "█"));
+  for (const char* plugin : {"lua", "sqlite", "expat", "index", "leaky"}) {
+    CHECK(contains(outcome.out, std::string(plugin) + " is metered: "));
+  }
+  CHECK(record["metering"].size() >= 5);
 
   require_well_formed(svg_file);
   const auto lines = polylines(read(svg_file));

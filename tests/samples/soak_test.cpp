@@ -57,6 +57,13 @@ TEST_CASE("a short soak passes, and everything has happened in it") {
   }
   CHECK(record["counts"]["zombies"] == record["counts"]["reaps"]);
   CHECK(record["never_leave"] == 2);
+  CHECK(contains(outcome.out, "index is metered: whole"));
+  CHECK(contains(outcome.out, "leaky is metered: "));
+  CHECK(record["metering"].size() == record["plugins"].size() - 1);  // one is refused
+  for (const Json& plugin : record["metering"]) {
+    INFO(plugin.dump());
+    CHECK((plugin["metering"] == "whole") == (plugin["metering_text"] == ""));
+  }
   CHECK(record["before"]["ledger_instances"] == 2);
   CHECK(record["after"]["ledger_instances"] == 2);
 }

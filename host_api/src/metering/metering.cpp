@@ -6,6 +6,7 @@
 #include "host_api/src/metering/metering.hpp"
 
 #include <algorithm>
+#include <initializer_list>
 #include <vector>
 
 #include "host_api/src/metering/module_imports.hpp"
@@ -37,24 +38,43 @@ void add(std::string& reason, std::string_view more) {
   reason += more;
 }
 
-// What the module calls in the C++ library that allocates with the library's operator new.
-void add_library_code(const ModuleImports& imports, std::string& reason) {
-  if (any_starts_with(imports, "_ZNSt3__1") || any_starts_with(imports, "_ZNKSt3__1")) {
-    add(reason, "its strings are grown inside " + needed(imports, "libc++.so"));
-    return;
-  }
-  const std::string library = needed(imports, "libstdc++.so");
-  for (const std::string_view strings : {"_ZNSs", "_ZNSbIwSt11char_traits", "_ZNSt7__cxx1112basic_string"}) {
-    if (!any_starts_with(imports, strings)) continue;
-    add(reason, "its strings are grown inside " + library);
-    break;
-  }
-  if (any_starts_with(imports, "_ZNSt10filesystem") || any_starts_with(imports, "_ZNKSt10filesystem")) {
+// What the module calls in libc++ that allocates with the library's operator new. A string's destructor does not.
+void add_libcxx_code(const ModuleImports& imports, std::string& reason) {
+  const std::string library = needed(imports, "libc++.so");
+  const bool grows = std::ranges::any_of(imports.names, [](const std::string& name) {
+    const bool ends = name.ends_with("D0Ev") || name.ends_with("D1Ev") || name.ends_with("D2Ev");
+    return (name.starts_with("_ZNSt3__112basic_string") && !ends) || name.starts_with("_ZNSt3__19to_string") ||
+           name.starts_with("_ZNSt3__110to_wstring");
+  });
+  if (grows) add(reason, "its strings are grown inside " + library);
+  if (any_starts_with(imports, "_ZNSt3__14__fs10filesystem") ||
+      any_starts_with(imports, "_ZNKSt3__14__fs10filesystem")) {
     add(reason, "what std::filesystem gives it is allocated inside " + library);
   }
-  if (any_starts_with(imports, "_ZNSt13basic_filebuf") || any_starts_with(imports, "_ZNSt14basic_ifstream") ||
-      any_starts_with(imports, "_ZNSt14basic_ofstream") || any_starts_with(imports, "_ZNSt13basic_fstream")) {
+}
+
+// The same of libstdc++.
+void add_library_code(const ModuleImports& imports, std::string& reason) {
+  add_libcxx_code(imports, reason);
+  const std::string library = needed(imports, "libstdc++.so");
+  const auto calls = [&](std::initializer_list<std::string_view> prefixes) {
+    return std::ranges::any_of(prefixes, [&](std::string_view prefix) { return any_starts_with(imports, prefix); });
+  };
+  if (calls({"_ZNSs", "_ZNSbIwSt11char_traits", "_ZNSt7__cxx1112basic_string"})) {
+    add(reason, "its strings are grown inside " + library);
+  }
+  if (calls({"_ZNSt10filesystem", "_ZNKSt10filesystem"})) {
+    add(reason, "what std::filesystem gives it is allocated inside " + library);
+  }
+  if (calls({"_ZNSt13basic_filebuf", "_ZNSt14basic_ifstream", "_ZNSt14basic_ofstream", "_ZNSt13basic_fstream"})) {
     add(reason, "the buffers of its file streams are allocated inside " + library);
+  }
+  if (calls({"_ZNSt12strstreambuf", "_ZNSt10istrstream", "_ZNSt10ostrstream", "_ZNSt9strstream"})) {
+    add(reason, "its strstreams are grown inside " + library);
+  }
+  if (calls({"_ZNSt3pmr"})) add(reason, "what std::pmr gives it is allocated inside " + library);
+  if (calls({"_ZN9__gnu_cxx17__pool_alloc_base", "_ZN9__gnu_cxx6__pool", "_ZN9__gnu_cxx9free_list"})) {
+    add(reason, "the pools of its allocators are filled inside " + library);
   }
 }
 
