@@ -8,6 +8,7 @@
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/process_view.hpp"
+#include "support/scaled.hpp"
 
 using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
@@ -16,7 +17,7 @@ namespace {
 
 std::size_t cycles() {
   const char* given = std::getenv("BERTH_CYCLES");
-  return given != nullptr ? std::strtoul(given, nullptr, 10) : 1000;
+  return given != nullptr ? std::strtoul(given, nullptr, 10) : scaled(1000, 5);
 }
 
 // Forgets a block.
