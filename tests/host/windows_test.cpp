@@ -6,9 +6,11 @@
 
 #include <atomic>
 #include <fstream>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "fixtures/throws_own.hpp"
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 
@@ -193,6 +195,26 @@ TEST_CASE("files that are no modules are refused with the system's words") {
   CHECK(error.status() == BERTH_ERR_LOAD);
   CHECK(contains(error.text(), "cut off: 4000 bytes of "));
   std::filesystem::remove(cut);
+  CHECK(same(ledger(), before));
+}
+
+// What a plugin calls in another DLL it calls through code of its own, and the destructor of what it throws is such
+// code; the type is its own copy. On Linux both are the C++ library's.
+TEST_CASE("an exception of the C++ library's is the plugin's that threw it while it is handled") {
+  berth::Host host;
+  const berth_process_statistics before = ledger();
+  berth::Plugin plugin = host.load(fixture("throws_own"));
+  try {
+    plugin.import <void(int)>("throw_own")(static_cast<int>(Thrown::Standard));
+    FAIL("it threw nothing");
+  } catch (const std::runtime_error& thrown) {
+    berth::Error error;
+    CHECK(host.unload(std::move(plugin), error).outcome == Outcome::Refused);
+    CHECK(error.why() == berth::Cause::Exception);
+    CHECK(contains(error.text(), "std::runtime_error"));
+    CHECK(contains(thrown.what(), "the C++ library's"));
+  }
+  CHECK(host.unload(std::move(plugin)).outcome == Outcome::Destroyed);
   CHECK(same(ledger(), before));
 }
 
