@@ -12,6 +12,13 @@
 
 namespace berth::references {
 
+// Which of a region's pages may hold a pointer of this process.
+enum class PageUse : std::uint8_t {
+  Any,    // those that have memory
+  Own,    // of a file mapped privately: those that it has written to
+  Shared  // of a file in memory that is shared: all that it has, though this region may never have been touched
+};
+
 // One entry of the system's map table that may hold pointers: readable, and the process has written or may write to it.
 struct Region {
   std::uintptr_t begin;
@@ -20,6 +27,7 @@ struct Region {
   bool heap;            // the C library's first
   bool main_stack;      // the first thread's
   bool behind_a_guard;  // what lies right below has no access: so begins a thread's stack
+  PageUse use;
 };
 
 class MemoryMap {
@@ -50,20 +58,37 @@ class UsedPages {
   UsedPages(const UsedPages&) = delete;
   UsedPages& operator=(const UsedPages&) = delete;
 
+  // What was asked for lately may be so no more.
+  void forget() noexcept { known_ = 0; }
+
   // The first run of used pages at or behind `from`: [from, end of the run). Empty, and `from` at `end`, if none is
   // left. All of it where the system does not tell.
-  std::uintptr_t next_run(std::uintptr_t& from, std::uintptr_t end) noexcept;
+  std::uintptr_t next_run(std::uintptr_t& from, std::uintptr_t end, PageUse use) noexcept;
 
   // `page`: a number, the address divided by the page size.
   bool is_used(std::uintptr_t page) noexcept;
 
  private:
-  static constexpr std::size_t kEntries = 512;  // 4 KiB of the table at once: 2 MiB of memory
+  struct Run {  // struct page_region of Linux 6.7
+    std::uint64_t begin;
+    std::uint64_t end;
+    std::uint64_t categories;
+  };
+  static constexpr std::size_t kRuns = 128;
+
+  bool scan(std::uintptr_t from, std::uintptr_t end) noexcept;
+  bool list_shared(std::uintptr_t from, std::uintptr_t end) noexcept;
+  bool list_pages(std::uintptr_t from, std::uintptr_t end) noexcept;
+  void add(std::uintptr_t page) noexcept;
 
   int file_;
-  std::uintptr_t first_ = 0;  // the page that entries_[0] is about
-  std::size_t known_ = 0;
-  std::uint64_t entries_[kEntries];
+  bool can_scan_ = true;
+  // The runs in [first_, known_) for that use.
+  PageUse use_ = PageUse::Any;
+  std::uintptr_t first_ = 0;
+  std::uintptr_t known_ = 0;
+  std::size_t count_ = 0;
+  Run runs_[kRuns];
 };
 
 // Whether a region is the C library's heap: its first one, or one of the further ones that it makes for threads.

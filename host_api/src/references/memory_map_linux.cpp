@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// proc(5), by system calls alone: /proc/self/maps, and /proc/self/pagemap, whose bits 63 and 62 say that a page has
-// memory, or is swapped out. After a change of user the system may refuse the latter: then every page is read.
+// proc(5), by system calls alone: /proc/self/maps, and /proc/self/pagemap, whose bits 63, 62 and 61 say that a page has
+// memory, is swapped out, and is a file's. From Linux 6.7 on it lists runs of such pages itself, and passes over a
+// tebibyte without any at once. After a change of user the system may refuse all this: then every page is read.
 #include <fcntl.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstring>
+#include <initializer_list>
 
 #include "arenas/pal/pal.hpp"
 #include "host_api/src/references/memory_map.hpp"
@@ -33,12 +37,21 @@ bool starts_with(const char* text, const char* prefix) noexcept {
 // Whether a region may hold pointers that somebody has put there. Reading a device's memory may have effects.
 bool may_hold_pointers(const Line& line) noexcept {
   if (line.access[0] != 'r') return false;
-  if (starts_with(line.path, "/dev/") && !starts_with(line.path, "/dev/shm/") && !starts_with(line.path, "/dev/zero")) {
+  if (starts_with(line.path, "/dev/") && !starts_with(line.path, "/dev/shm/") && !starts_with(line.path, "/dev/zero") &&
+      !starts_with(line.path, "/dev/hugepages")) {
     return false;
   }
   if (starts_with(line.path, "[v") || starts_with(line.path, "anon_inode:")) return false;
-  // What is private and without a file may have been written to before it was made read-only.
-  return line.access[1] == 'w' || (line.inode == 0 && line.access[3] == 'p');
+  // What is private may have been written to before it was made read-only; code of a file was not.
+  return line.access[1] == 'w' || (line.access[3] == 'p' && (line.inode == 0 || line.access[2] != 'x'));
+}
+
+PageUse use_of(const Line& line) noexcept {
+  if (line.access[3] != 's') return line.inode == 0 ? PageUse::Any : PageUse::Own;
+  for (const char* prefix : {"/memfd:", "/dev/shm/", "/dev/zero", "/SYSV"}) {
+    if (starts_with(line.path, prefix)) return PageUse::Shared;
+  }
+  return PageUse::Any;
 }
 
 // Reads "begin-end access offset device inode path" character by character, in pieces of any length.
@@ -144,7 +157,8 @@ MemoryMap::Reading MemoryMap::read() noexcept {
                            anonymous,
                            std::strcmp(line.path, "[heap]") == 0,
                            std::strcmp(line.path, "[stack]") == 0,
-                           line.begin == end_of_no_access};
+                           line.begin == end_of_no_access,
+                           use_of(line)};
     }
     if (line.access[0] == '-' && line.access[1] == '-') end_of_no_access = line.end;
     return true;
@@ -160,25 +174,119 @@ UsedPages::~UsedPages() {
   if (file_ >= 0) ::syscall(SYS_close, file_);
 }
 
+namespace {
+
+constexpr std::uint64_t kPresent = std::uint64_t{1} << 63;
+constexpr std::uint64_t kSwapped = std::uint64_t{1} << 62;
+constexpr std::uint64_t kOfAFile = std::uint64_t{1} << 61;
+
+// struct pm_scan_arg and its constants, as Linux 6.7 has them (include/uapi/linux/fs.h).
+struct ScanArguments {
+  std::uint64_t size, flags, start, end, walk_end, vector, vector_length, max_pages;
+  std::uint64_t inverted, all_of, any_of, returned;
+};
+constexpr unsigned long kPagemapScan = _IOWR('f', 16, ScanArguments);
+constexpr std::uint64_t kScanFile = 1u << 2;
+constexpr std::uint64_t kScanPresent = 1u << 3;
+constexpr std::uint64_t kScanSwapped = 1u << 4;
+
+// Beyond that it takes too long to ask for each page.
+constexpr std::size_t kMostSharedBytes = std::size_t{8} << 30;
+
+}  // namespace
+
 bool UsedPages::is_used(std::uintptr_t page) noexcept {
   if (file_ < 0) return true;
-  if (page < first_ || page >= first_ + known_) {
-    const long bytes = ::syscall(SYS_pread64, file_, entries_, sizeof(entries_), page * sizeof(entries_[0]));
-    if (bytes <= 0) return true;
-    first_ = page;
-    known_ = static_cast<std::size_t>(bytes) / sizeof(entries_[0]);
-  }
-  return (entries_[page - first_] >> 62) != 0;
+  std::uint64_t entry = 0;
+  const long bytes = ::syscall(SYS_pread64, file_, &entry, sizeof(entry), page * sizeof(entry));
+  return bytes != sizeof(entry) || (entry & (kPresent | kSwapped)) != 0;
 }
 
-std::uintptr_t UsedPages::next_run(std::uintptr_t& from, std::uintptr_t end) noexcept {
-  std::uintptr_t page = from / pal::kPageSize;
-  const std::uintptr_t last = (end + pal::kPageSize - 1) / pal::kPageSize;
-  while (page < last && !is_used(page)) ++page;
-  if (page == last) return from = end;
-  if (page * pal::kPageSize > from) from = page * pal::kPageSize;
-  while (page < last && is_used(page)) ++page;
-  return page * pal::kPageSize < end ? page * pal::kPageSize : end;
+// False: this system cannot.
+bool UsedPages::scan(std::uintptr_t from, std::uintptr_t end) noexcept {
+  ScanArguments arguments = {};
+  arguments.size = sizeof(arguments);
+  arguments.start = from & ~(pal::kPageSize - 1);
+  arguments.end = (end + pal::kPageSize - 1) & ~(pal::kPageSize - 1);
+  arguments.vector = reinterpret_cast<std::uintptr_t>(runs_);
+  arguments.vector_length = kRuns;
+  arguments.any_of = kScanPresent | kScanSwapped;
+  if (use_ == PageUse::Own) arguments.inverted = arguments.all_of = kScanFile;
+  arguments.returned = kScanPresent;
+  const long count = ::syscall(SYS_ioctl, file_, kPagemapScan, &arguments);
+  if (count < 0 || arguments.walk_end <= from) return false;
+  count_ = static_cast<std::size_t>(count);
+  known_ = arguments.walk_end;
+  return true;
+}
+
+void UsedPages::add(std::uintptr_t page) noexcept {
+  if (count_ > 0 && runs_[count_ - 1].end == page) {
+    runs_[count_ - 1].end += pal::kPageSize;
+  } else {
+    runs_[count_++] = {page, page + pal::kPageSize, 0};
+  }
+}
+
+// mincore(2): what has memory, in a file that this region may never have been touched in.
+bool UsedPages::list_shared(std::uintptr_t from, std::uintptr_t end) noexcept {
+  constexpr std::size_t kAtOnce = 2048;
+  unsigned char resident[kAtOnce];
+  const std::uintptr_t first = from & ~(pal::kPageSize - 1);
+  const std::size_t pages = (end - first + pal::kPageSize - 1) / pal::kPageSize;
+  const std::size_t asked = pages < kAtOnce ? pages : kAtOnce;
+  if (::syscall(SYS_mincore, first, asked * pal::kPageSize, resident) != 0) return false;
+  std::size_t page = 0;
+  for (; page < asked && count_ < kRuns; ++page) {
+    if ((resident[page] & 1) != 0) add(first + page * pal::kPageSize);
+  }
+  known_ = first + page * pal::kPageSize;
+  return true;
+}
+
+bool UsedPages::list_pages(std::uintptr_t from, std::uintptr_t end) noexcept {
+  constexpr std::size_t kAtOnce = 512;  // 4 KiB of the table: 2 MiB of memory
+  std::uint64_t entries[kAtOnce];
+  const std::uintptr_t first = from & ~(pal::kPageSize - 1);
+  const std::size_t pages = (end - first + pal::kPageSize - 1) / pal::kPageSize;
+  const std::size_t asked = pages < kAtOnce ? pages : kAtOnce;
+  const long bytes =
+      ::syscall(SYS_pread64, file_, entries, asked * sizeof(entries[0]), first / pal::kPageSize * sizeof(entries[0]));
+  if (bytes < static_cast<long>(sizeof(entries[0]))) return false;
+  const std::size_t told = static_cast<std::size_t>(bytes) / sizeof(entries[0]);
+  std::size_t page = 0;
+  for (; page < told && count_ < kRuns; ++page) {
+    const bool used = (entries[page] & (kPresent | kSwapped)) != 0;
+    if (used && !(use_ == PageUse::Own && (entries[page] & kOfAFile) != 0)) add(first + page * pal::kPageSize);
+  }
+  known_ = first + page * pal::kPageSize;
+  return true;
+}
+
+std::uintptr_t UsedPages::next_run(std::uintptr_t& from, std::uintptr_t end, PageUse use) noexcept {
+  if (use == PageUse::Shared && end - from > kMostSharedBytes) use = PageUse::Any;
+  while (from < end) {
+    if (use != use_ || from < first_ || from >= known_) {
+      use_ = use;
+      first_ = from;
+      count_ = 0;
+      bool listed = use == PageUse::Shared && list_shared(from, end);
+      if (!listed && file_ >= 0 && can_scan_) listed = can_scan_ = scan(from, end);
+      if (!listed && file_ >= 0) listed = list_pages(from, end);
+      if (!listed) {
+        known_ = 0;
+        return end;
+      }
+    }
+    for (const Run* run = runs_; run != runs_ + count_; ++run) {
+      if (run->end <= from) continue;
+      if (run->begin >= end) break;
+      if (run->begin > from) from = run->begin;
+      return run->end < end ? run->end : end;
+    }
+    from = known_;
+  }
+  return from = end;
 }
 
 // At an alignment of 64 MiB, with the address of its arena, which lies right behind, and that of the heap before it, or

@@ -7,6 +7,7 @@
 #include "allocator/registry.hpp"
 #include "arenas/pal/pal.hpp"
 #include "berth/instance.h"
+#include "host_api/src/references/memory_map.hpp"
 #include "host_api/src/references/process_files_linux.hpp"
 #include "host_api/src/references/reference_name.hpp"
 
@@ -17,16 +18,24 @@ namespace {
 // A block that malloc has mapped by itself: it begins a page, with a header that says so and how long it is (glibc's
 // malloc/malloc.c: IS_MMAPPED, the second lowest bit of the size, and nothing before it). Others may share its entry of
 // the map table.
-bool is_mapped_by_malloc(const Found& found) noexcept {
+bool begins_mapped_block(std::uintptr_t chunk, std::uintptr_t at) noexcept {
   constexpr std::uintptr_t kIsMapped = 2;
   constexpr std::uintptr_t kFlags = 7;
-  for (std::uintptr_t chunk = found.at & ~(pal::kPageSize - 1); chunk >= found.region; chunk -= pal::kPageSize) {
-    std::uintptr_t header[2] = {};  // what lies before it, its size
-    if (!pal::read_memory(reinterpret_cast<const void*>(chunk), header, sizeof(header))) return false;
-    const std::uintptr_t size = header[1] & ~kFlags;
-    if (header[0] == 0 && (header[1] & kFlags) == kIsMapped && size % pal::kPageSize == 0 && found.at - chunk < size) {
-      return true;
-    }
+  std::uintptr_t header[2] = {};  // what lies before it, its size
+  if (!pal::read_memory(reinterpret_cast<const void*>(chunk), header, sizeof(header))) return false;
+  const std::uintptr_t size = header[1] & ~kFlags;
+  return header[0] == 0 && (header[1] & kFlags) == kIsMapped && size % pal::kPageSize == 0 && at - chunk < size;
+}
+
+// Looked for page by page for so far only: a region may have a tebibyte.
+bool is_mapped_by_malloc(const Found& found) noexcept {
+  constexpr std::uintptr_t kFarthest = std::uintptr_t{4} << 20;
+  const std::uintptr_t page = found.at & ~(pal::kPageSize - 1);
+  const std::uintptr_t last = page - found.region > kFarthest ? page - kFarthest : found.region;
+  UsedPages used;  // to read others would make them resident
+  if (used.is_used(found.region / pal::kPageSize) && begins_mapped_block(found.region, found.at)) return true;
+  for (std::uintptr_t chunk = page; chunk >= last; chunk -= pal::kPageSize) {
+    if (used.is_used(chunk / pal::kPageSize) && begins_mapped_block(chunk, found.at)) return true;
   }
   return false;
 }
