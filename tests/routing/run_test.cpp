@@ -73,8 +73,8 @@ const Json& plugin(const Json& report, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("what a module leaves behind is kept, and named with its numbers") {
-  const Run run = ::run("", "exit 3 " BERTH_LEAKY);
+TEST_CASE("what a module leaves behind is kept where it was asked for, and named with its numbers") {
+  const Run run = ::run("--release never", "exit 3 " BERTH_LEAKY);
   CHECK(run.outcome.status == 7);
   CHECK(run.outcome.output == "done\n");
   CHECK(run.outcome.errors.find("leaky") != std::string::npos);
@@ -89,12 +89,14 @@ TEST_CASE("what a module leaves behind is kept, and named with its numbers") {
   CHECK(leaky["live_blocks"] == 0);
 }
 
-TEST_CASE("what a module leaves behind is forgotten where it was asked for") {
-  const Run run = ::run("--release always", "exit 3 " BERTH_LEAKY);
-  CHECK(run.outcome.status == 7);
-  const Json& leaky = plugin(run.report, "leaky");
-  CHECK(leaky["forgotten_blocks"] == 24);
-  CHECK(leaky["kept_blocks"] == 0);
+TEST_CASE("what a module leaves behind is forgotten where nobody points to it") {
+  for (const char* release : {"always", "unreferenced"}) {
+    const Run run = ::run(std::string("--release ") + release, "exit 3 " BERTH_LEAKY);
+    CHECK(run.outcome.status == 7);
+    const Json& leaky = plugin(run.report, "leaky");
+    CHECK(leaky["forgotten_blocks"] == 24);
+    CHECK(leaky["kept_blocks"] == 0);
+  }
 }
 
 TEST_CASE("a C++ module that frees everything leaves nothing, whoever allocated for it") {

@@ -32,7 +32,8 @@ struct Options {
   std::string leak;
   std::uint64_t sample = 0;
   bool no_follow = false, strict = false, quiet = false;
-  std::string max_pause, trace;
+  std::uint32_t max_pause = 1000;
+  std::string trace;
   bool check_references = false;
 };
 
@@ -113,7 +114,6 @@ int become(const std::vector<std::string>& command) {
 int run(const Options& options, const std::vector<std::string>& command) {
   if (command.empty()) return say(kUsage, "there is no command: berth run [options] -- COMMAND...");
   if (options.sample != 0) return say(kUsage, "--sample is not there yet");
-  if (!options.max_pause.empty()) return say(kUsage, "--max-pause is not there yet");
   if (!options.trace.empty()) return say(kUsage, "--trace is not there yet");
   if (options.check_references) return say(kUsage, "--check-references is not there yet");
 
@@ -149,6 +149,7 @@ int run(const Options& options, const std::vector<std::string>& command) {
   std::string settings = "pid=" + std::to_string(getpid()) + "\ndevice=" + std::to_string(error.st_dev) +
                          "\nfile=" + std::to_string(error.st_ino) + "\nrelease=" + std::to_string(release) +
                          "\nhardening=" + std::to_string(hardening) + "\nquota=" + std::to_string(quota) +
+                         "\npause=" + std::to_string(options.max_pause) +
                          "\nfollow=" + (options.no_follow ? "0" : "1") + "\nquiet=" + (options.quiet ? "1" : "0");
   if (!options.only.empty()) settings += "\nonly=" + options.only;
   if (!options.leak.empty()) {
@@ -191,7 +192,11 @@ void add_run(CLI::App& program, std::vector<std::string> what, int& status) {
   command->add_flag("--strict", options->strict, "Starts nothing where plugins cannot be metered (status 125)");
   command->add_flag("--quiet", options->quiet, "No table, and no line for misuse");
   command->add_option("--sample", options->sample)->group("");
-  command->add_option("--max-pause", options->max_pause)->group("");
+  command
+      ->add_option("--max-pause", options->max_pause,
+                   "Milliseconds that all threads may stand still for, to be sure that nobody points to what is given "
+                   "back (default: 1000); where that is not enough it is kept")
+      ->check(CLI::Range(1, 60000));
   command->add_option("--trace", options->trace)->group("");
   command->add_flag("--check-references", options->check_references)->group("");
   CLI::Option* leak = command->get_option("--fail-on-leak");

@@ -29,6 +29,7 @@ constinit pid_t this_process = 0;
 extern "C" {
 __attribute__((visibility("hidden"))) thread_local int berth_run_open_flags = 0;
 __attribute__((visibility("hidden"))) void* berth_run_real_dlopen = nullptr;
+__attribute__((visibility("hidden"))) void* berth_run_real_dlclose = nullptr;
 }
 #if defined(__x86_64__)
 __asm__(R"(
@@ -42,6 +43,25 @@ dlopen:
   jmp *%rax
   .size dlopen, .-dlopen
 )");
+// In front of dlclose, what calls that have returned have left below the caller's frame is wiped: the loader's frames
+// will lie there, and what they have not written yet would be taken for theirs. 4 KiB, of which the loader uses more.
+__asm__(R"(
+  .text
+  .globl dlclose
+  .type dlclose, @function
+dlclose:
+  .cfi_startproc
+  leaq -4096(%rsp), %rdx
+1:
+  movq $0, (%rdx)
+  addq $8, %rdx
+  cmpq %rsp, %rdx
+  jb 1b
+  movq berth_run_real_dlclose(%rip), %rax
+  jmp *%rax
+  .cfi_endproc
+  .size dlclose, .-dlclose
+)");
 #endif
 
 namespace berth::run {
@@ -52,6 +72,7 @@ void start() {
   this_process = getpid();
   program = find_start();
   berth_run_real_dlopen = dlsym(RTLD_NEXT, "dlopen");
+  berth_run_real_dlclose = dlsym(RTLD_NEXT, "dlclose");
   routing::real();
   read_settings(find_variable(program, kVariable), settings);
   routing::look_up_operators();
@@ -111,6 +132,8 @@ void leave_environment() noexcept {
 
 // After the handlers of the allocator itself, whose locks are taken under ours.
 __attribute__((constructor)) void begin() {
+  if (berth_run_real_dlopen == nullptr) berth_run_real_dlopen = dlsym(RTLD_NEXT, "dlopen");
+  if (berth_run_real_dlclose == nullptr) berth_run_real_dlclose = dlsym(RTLD_NEXT, "dlclose");
   pthread_atfork(routing::before_fork, routing::after_fork_in_parent, in_child);
   if (!settings.follow) leave_environment();
 }

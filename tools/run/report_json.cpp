@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
+#include <cstring>
+
 #include "berth/version.h"
 #include "host_api/src/routing/host_counts.hpp"
 #include "tools/run/report.hpp"
@@ -15,6 +17,24 @@ Writer& member(Writer& out, const char* name, std::uint64_t value) noexcept {
 
 std::uint64_t get(const std::atomic<std::uint64_t>& counter) noexcept {
   return counter.load(std::memory_order_relaxed);
+}
+
+struct HolderList {
+  Writer* out;
+  routing::HolderNames told;
+  std::size_t count;
+};
+
+void add_holder(void* context, const char* name) {
+  auto& list = *static_cast<HolderList*>(context);
+  char known[routing::HolderNames::kBytes];
+  for (std::size_t number = 0; number < routing::HolderNames::kMost; ++number) {
+    list.told.copy(number, known);
+    if (std::strcmp(known, name) == 0) return;
+  }
+  list.told.add(name);
+  if (list.count++ != 0) *list.out << ", ";
+  list.out->quoted(name);
 }
 
 void write_plugin(Writer& out, const Row& row) noexcept {
@@ -36,7 +56,9 @@ void write_plugin(Writer& out, const Row& row) noexcept {
   member(out, "kept_blocks", row.now.kept_blocks);
   member(out, "kept_bytes", row.now.kept_bytes);
   out << ", \"kept_by\": [";
-  if (row.now.kept_blocks != 0) out << "\"not searched\"";
+  // One name for each, though several instances of a module may be kept for the same reason.
+  HolderList holders{&out, {}, 0};
+  if (row.now.kept_blocks != 0) routing::for_each_holder(record, add_holder, &holders);
   out << "]";
   member(out, "misuses", get(record.misuses));
   out << ", \"brought_by\": ";

@@ -42,6 +42,17 @@ void count(Writer& out, std::uint64_t number, std::size_t width) noexcept {
   out.right(text, width);
 }
 
+struct Kept {
+  Writer* out;
+  const char* before;
+};
+
+void add_holder(void* context, const char* name) {
+  auto& kept = *static_cast<Kept*>(context);
+  *kept.out << kept.before << name;
+  kept.before = ", ";
+}
+
 }  // namespace
 
 void write_table(Writer& out) noexcept {
@@ -49,7 +60,6 @@ void write_table(Writer& out) noexcept {
   out.left("plugin", 24).right("loads", 6);
   for (const char* title : {"peak", "allocated", "forgotten", "kept", "live"}) out.right(title, kNumber);
   out << "  note\n";
-  bool any_kept = false;
   for (const routing::Record* record = routing::first_record(); record != nullptr;
        record = record->next.load(std::memory_order_relaxed)) {
     if (record->loads.load(std::memory_order_relaxed) == 0) continue;
@@ -61,11 +71,13 @@ void write_table(Writer& out) noexcept {
     bytes(out, record->forgotten_bytes.load(std::memory_order_relaxed));
     bytes(out, row.now.kept_bytes);
     bytes(out, row.now.live_bytes);
-    any_kept |= row.now.kept_blocks != 0;
     if (row.text[0] != '\0') out << "  " << row.text;
+    if (row.now.kept_blocks != 0) {
+      Kept kept{&out, "  kept by "};
+      routing::for_each_holder(*record, add_holder, &kept);
+    }
     out << "\n";
   }
-  if (any_kept) out << "berth: what was live at an unload is kept, because nobody has searched who points to it\n";
 }
 
 }  // namespace berth::run

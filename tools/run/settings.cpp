@@ -27,6 +27,7 @@ void set(Settings& out, const char* name, const char* value) noexcept {
   if (is("device")) out.error_device = number;
   if (is("file")) out.error_file = number;
   if (is("release")) out.routing.release = static_cast<routing::ReleasePolicy>(number);
+  if (is("pause")) out.routing.max_pause_milliseconds = static_cast<std::uint32_t>(number);
   if (is("quota")) out.routing.quota_bytes = number;
   if (is("hardening")) out.routing.hardening = static_cast<std::uint32_t>(number);
   if (is("quarantine")) out.routing.quarantine = static_cast<std::uint32_t>(number);

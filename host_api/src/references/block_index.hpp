@@ -27,6 +27,8 @@ class BlockIndex {
   // The block that holds the address, its first byte to its last usable one; null: none. Takes no lock.
   const LiveBlock* find(std::uintptr_t address) const noexcept;
 
+  std::size_t number_of(const LiveBlock& block) const noexcept { return static_cast<std::size_t>(&block - blocks()); }
+
   // The memory that the list itself lies in, which no search may take for anybody's.
   const core::Span& memory() const noexcept { return memory_; }
 

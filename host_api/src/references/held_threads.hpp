@@ -48,6 +48,9 @@ class HeldThreads {
   // Lets them go on. A call that the system never restarts (poll, nanosleep; signal(7)) ends with EINTR in them.
   void release() noexcept;
 
+  // In a child whose parent was asking its threads when it was forked: nobody is asked here, and no handler runs.
+  static void forget_the_parent() noexcept;
+
   const HeldThread* begin() const noexcept { return threads(); }
   const HeldThread* end() const noexcept { return threads() + count_; }
   const core::Span& memory() const noexcept { return memory_; }

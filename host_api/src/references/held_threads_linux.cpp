@@ -216,6 +216,11 @@ bool HeldThreads::hold(std::uint64_t patience_nanoseconds) noexcept {
   return !refused;
 }
 
+void HeldThreads::forget_the_parent() noexcept {
+  handlers_inside.store(0);
+  end_round();
+}
+
 void HeldThreads::release() noexcept {
   if (!holding_) return;
   holding_ = false;

@@ -10,7 +10,6 @@
 #include <cstdint>
 
 #include "allocator/instance.hpp"
-#include "arenas/pal/lock.hpp"
 #include "host_api/src/references/block_index.hpp"
 
 namespace berth::references {
@@ -62,9 +61,6 @@ class Findings {
 
 // How long threads may take to stop. One that executes stops within a time slice.
 inline constexpr std::uint64_t kPatienceNanoseconds = 500'000'000;
-
-// Held by each search, of whatever kind: one at a time in a process.
-pal::Lock& search_lock() noexcept;
 
 // Searches while all other threads stand still, for at most `longest_pause`. `caller_frame`: where the stack of the
 // caller begins, as far as it counts. One search at a time in a process; a second one waits.

@@ -8,16 +8,14 @@
 
 #include "allocator/blocks/census.hpp"
 #include "allocator/registry.hpp"
-#include "arenas/pal/lock.hpp"
 #include "host_api/src/references/scratch.hpp"
 #include "host_api/src/references/search.hpp"
+#include "host_api/src/references/search_lock.hpp"
 #include "host_api/src/references/sweep.hpp"
 
 namespace berth::references {
 
 namespace {
-
-constinit pal::Lock one_search(pal::LockRank::Host);
 
 // Drops what lies in an instance's books or free blocks: only what it holds for somebody counts.
 void drop_what_no_block_holds(Findings& out) noexcept {
@@ -78,8 +76,6 @@ Outcome collect(core::Instance& instance, std::uintptr_t caller_frame, std::uint
 
 }  // namespace
 
-pal::Lock& search_lock() noexcept { return one_search; }
-
 bool Findings::open(std::size_t most) noexcept {
   memory_ = scratch(most * sizeof(Found));
   room_ = memory_ ? most : 0;
@@ -92,7 +88,7 @@ void Findings::add(const Found& found) noexcept {
 
 Outcome find_references(core::Instance& instance, std::uintptr_t caller_frame, std::uint64_t longest_pause_nanoseconds,
                         Findings& out) noexcept {
-  const pal::LockGuard alone(one_search);
+  const SearchLock alone;
   const Outcome outcome = collect(instance, caller_frame, longest_pause_nanoseconds, out);
   if (outcome == Outcome::Done) drop_what_no_block_holds(out);
   return outcome;

@@ -54,6 +54,8 @@ class Sweep {
   };
   // Shows each word w with w - low < size.
   Outcome run(std::uintptr_t low, std::size_t size, Stacks stacks, Visit visit, void* context) noexcept;
+  // The same for the stacks and registers of held threads alone, as far as they stand where stacks are known to be.
+  void run_held(std::uintptr_t low, std::size_t size, Visit visit, void* context) noexcept;
   // The same for one range.
   void run_range(std::uintptr_t from, std::uintptr_t end, const Place& place, std::uintptr_t low, std::size_t size,
                  Visit visit, void* context) noexcept;

@@ -120,6 +120,26 @@ Outcome Sweep::run(std::uintptr_t low, std::size_t size, Stacks stacks, Visit vi
   return late_ ? Outcome::ThreadsNotHeld : Outcome::Done;
 }
 
+void Sweep::run_held(std::uintptr_t low, std::size_t size, Visit visit, void* context) noexcept {
+  low_ = low;
+  size_ = size;
+  visit_ = visit;
+  context_ = context;
+  for (const HeldThread& thread : threads_) {
+    if (!is_held(thread)) continue;
+    const Place in_register = {PlaceOf::Stack, thread.id, true, true, core::InstanceHandle::None, 0};
+    search_words(thread.registers, thread.registers_end, in_register);
+    // What the innermost calls have saved.
+    constexpr std::uintptr_t kFrames = 2048;
+    const std::uintptr_t from = thread.stack_pointer & ~std::uintptr_t{7};
+    for (const Region& region : map_) {
+      if (from < region.begin || from >= region.end) continue;
+      const Place place = {PlaceOf::Stack, thread.id, true, false, core::InstanceHandle::None, region.begin};
+      search_words(from, std::min(region.end, from + kFrames), place);
+    }
+  }
+}
+
 void Sweep::run_range(std::uintptr_t from, std::uintptr_t end, const Place& place, std::uintptr_t low, std::size_t size,
                       Visit visit, void* context) noexcept {
   low_ = low;

@@ -141,8 +141,7 @@ bool free_routed(void* block, const char* operation, const void* caller) noexcep
     if (std::atomic<std::size_t>* group = module->group_bytes) add(*group, std::size_t{0} - bytes);
     return true;
   }
-  // acq_rel: who takes the last one away comes after all others, and is alone in the instance.
-  if (module->kept_left.fetch_sub(1, std::memory_order_acq_rel) == 1) end_kept(*module);
+  count_freed_of_kept(*module);
   return true;
 }
 

@@ -26,10 +26,11 @@ enum class ReleasePolicy : std::uint8_t {
 struct Settings {
   ReleasePolicy release = ReleasePolicy::WhenUnreferenced;
   std::uint32_t hardening = BERTH_HARDENING_FAST;
-  std::size_t quota_bytes = 0;    // of a plugin with its dependencies; 0: none
-  const char* only = nullptr;     // a shell pattern of paths or file names; null: all
-  std::uint32_t quarantine = 64;  // destroyed instances whose addresses stay reserved
-  bool quiet = false;             // misuse is counted and not told
+  std::size_t quota_bytes = 0;                  // of a plugin with its dependencies; 0: none
+  const char* only = nullptr;                   // a shell pattern of paths or file names; null: all
+  std::uint32_t max_pause_milliseconds = 1000;  // how long a search may stop all threads
+  std::uint32_t quarantine = 64;                // destroyed instances whose addresses stay reserved
+  bool quiet = false;                           // misuse is counted and not told
 };
 
 // What is told of one file. Strings live as long as the process. Written under the loader's lock or the table's,
@@ -50,6 +51,25 @@ struct Record {
   std::atomic<std::uint64_t> peak_bytes{0};
   std::atomic<std::uint64_t> misuses{0};
   std::atomic<std::size_t> group_bytes{0};  // live ones of it and of what it brought in, where there is a quota
+};
+
+// Names of those who point into a kept instance. Written by whoever looks, one at a time; read at the end of the
+// process, which may come in between: each byte by itself, relaxed, and the last one stays 0.
+class HolderNames {
+ public:
+  static constexpr std::size_t kMost = 4;
+  static constexpr std::size_t kBytes = 96;
+
+  void clear() noexcept {
+    for (auto& name : names_) name[0].store(0, std::memory_order_relaxed);
+  }
+  // Not twice, and not more than there is room for.
+  void add(const char* text) noexcept;
+  // "": there are no more.
+  void copy(std::size_t number, char (&out)[kBytes]) const noexcept;
+
+ private:
+  std::atomic<char> names_[kMost][kBytes] = {};
 };
 
 enum class ModuleState : std::uint8_t { Free, Opening, Mapped, Closing, Kept };
@@ -73,8 +93,15 @@ struct Module {
   std::atomic<std::uint64_t> allocated_bytes{0};
   std::atomic<std::int64_t> live_bytes{0};
   std::atomic<std::uint64_t> peak_bytes{0};
-  // Of a kept one: blocks left, so that the last free ends it. fetch_sub with acq_rel: it comes after all others.
+  // Of a kept one: blocks left, and one more for each look that is going on: whoever takes the last one away ends it.
   std::atomic<std::size_t> kept_left{0};
+  // The ticket of whoever looks at it now; 0: nobody. Taken and given back by lookers (acquire, release).
+  std::atomic<std::uint32_t> looker{0};
+  // Blocks that are freed before it is worth looking again. Set by who looks, counted down by who frees; relaxed: it
+  // orders nothing.
+  std::atomic<std::int64_t> frees_until_look{0};
+  std::atomic<bool> forgotten_at_end{false};  // set and read at the end of the process
+  HolderNames kept_by;
   // What a forked child has inherited and does not count.
   std::uint64_t inherited_allocations = 0, inherited_bytes = 0, inherited_failures = 0;
 };
@@ -115,8 +142,8 @@ inline berth_allocator* handle_of(Module& module) noexcept {
   return handle != nullptr ? handle : make_instance(module);
 }
 
-// The last block of a kept instance was freed.
-void end_kept(Module& module) noexcept;
+// A block of a kept instance was freed. The module may be gone afterwards.
+void count_freed_of_kept(Module& module) noexcept;
 
 // Whether routed spans lie, or lay, in the neighbourhood of an address.
 bool near_instances(const void* address) noexcept;
@@ -131,6 +158,8 @@ struct Now {
   bool mapped;
 };
 Now sum_of(const Record& record) noexcept;
+// Calls visit(context, name) for each holder of what is kept of it.
+void for_each_holder(const Record& record, void (*visit)(void* context, const char* name), void* context) noexcept;
 void count_from_zero() noexcept;  // for a forked child, which does not count what it has inherited
 // Looks where the calls of those go that have allocated nothing. They must be mapped still.
 void look_at_bindings() noexcept;

@@ -121,12 +121,24 @@ void closing(Module* module) noexcept {
   enter_pending(*module);
 }
 
+namespace {
+
+// What the caller of dlclose has in registers that a function keeps for it lies above this frame: consistent() has
+// written them all to its own.
+[[gnu::noinline]] void look_from_here() noexcept {
+  look_at_kept(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
+  asm volatile("" ::: "memory");  // not a tail call: this frame stays
+}
+
+}  // namespace
+
 void consistent() noexcept {
   root = nullptr;
   if (pending == nullptr) return;
   const pal::ErrnoKeeper keeper;
   Module* module = pending;
   pending = nullptr;
+  bool any_gone = false;
   while (module != nullptr) {
     Module* next = module->next_pending;
     module->next_pending = nullptr;
@@ -135,6 +147,7 @@ void consistent() noexcept {
     Image image;
     if (state == ModuleState::Closing && !find_image(module->dynamic_section, image)) {
       give_back(*module);
+      any_gone = true;
     } else if (state == ModuleState::Opening || state == ModuleState::Closing) {
       // At the end of the process modules are closed and stay where they are.
       module->state.store(ModuleState::Mapped, std::memory_order_release);
@@ -143,6 +156,9 @@ void consistent() noexcept {
     }
     module = next;
   }
+  if (!any_gone) return;
+  __builtin_unwind_init();
+  look_from_here();
 }
 
 void look_at_bindings() noexcept {
