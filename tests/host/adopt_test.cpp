@@ -119,6 +119,7 @@ TEST_CASE("options that adopt cannot follow are refused by name, and module and 
       {"realtime_threads", [](berth::LoadOptions& o) { o.realtime_threads = 1; }, true},
       {"global_symbols", [](berth::LoadOptions& o) { o.global_symbols = true; }, false},
       {"private_copy", [](berth::LoadOptions& o) { o.private_copy = true; }, false},
+      {"keep_copy", [](berth::LoadOptions& o) { o.keep_copy = true; }, false},
   };
   berth::Host host;
   const berth_process_statistics before = ledger();

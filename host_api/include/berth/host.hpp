@@ -106,6 +106,11 @@ struct LoadOptions {
   // that run: a host that enters plugins through imports and leases only, and whose plugins start no threads or end
   // them in berth_stop or berth_detach, may do without.
   bool check_threads = true;
+  // With private_copy: the copy's file stays, for debuggers, profilers and crash dumps, which look for a module's
+  // symbols in its file. Plugin::copy_path() says where. Once the plugin is loaded Berth never deletes that file: the
+  // host does, when it wants no more of the plugin from those tools (Windows: once the module has left). A load that
+  // fails keeps none. INVALID_ARGUMENT without private_copy, and for adopt().
+  bool keep_copy = false;
 };
 
 class Host;
@@ -226,6 +231,8 @@ class Plugin {
   berth_instance* instance() const noexcept;
   berth_allocator* allocator() const noexcept;
   const std::filesystem::path& path() const noexcept;
+  // The private copy's file that LoadOptions::keep_copy has kept, else empty.
+  const std::filesystem::path& copy_path() const noexcept;
   // That of the options, whole (the instance has the first 63 bytes of it); else that of berth_plugin, of which 63
   // bytes are read; else the file's stem.
   const std::string& name() const noexcept;
@@ -272,8 +279,9 @@ class Host {
   // module with berth_set_current_instance(instance) around it and give that instance here. It is destroyed with the
   // plugin. On failure module and instance stay the caller's; an instance of the Host's own that berth_attach has seen
   // is kept as a zombie until the caller has closed the module. INVALID_ARGUMENT names the options that would have no
-  // effect: those of opening (global_symbols, private_copy), and with an instance given those of the instance (quota,
-  // hardening, handlers and the like), for it has what it was created with. A name given is then the plugin's alone.
+  // effect: those of opening (global_symbols, private_copy, keep_copy), and with an instance given those of the
+  // instance (quota, hardening, handlers and the like), for it has what it was created with. A name given is then the
+  // plugin's alone.
   Plugin adopt(void* native_handle, const LoadOptions& options = {}, berth_instance* instance = nullptr);
   Plugin adopt(void* native_handle, const LoadOptions& options, berth_instance* instance, Error& error) noexcept;
 

@@ -114,6 +114,9 @@ Plugin::~Plugin() {
 berth_instance* Plugin::instance() const noexcept { return state_ != nullptr ? state_->instance : nullptr; }
 berth_allocator* Plugin::allocator() const noexcept { return state_ != nullptr ? state_->allocator : nullptr; }
 const std::filesystem::path& Plugin::path() const noexcept { return state_ != nullptr ? state_->path : kNoPath; }
+const std::filesystem::path& Plugin::copy_path() const noexcept {
+  return state_ != nullptr ? state_->kept_copy : kNoPath;
+}
 const std::string& Plugin::name() const noexcept { return state_ != nullptr ? state_->name : kNoName; }
 
 Lease Plugin::lease() const noexcept { return Lease(detail::Hold(state_)); }

@@ -41,6 +41,7 @@ std::string of_the_opening(const LoadOptions& options) {
   Names names;
   names.add_if(options.global_symbols, "global_symbols");
   names.add_if(options.private_copy, "private_copy");
+  names.add_if(options.keep_copy, "keep_copy");
   return names.text();
 }
 
@@ -50,6 +51,7 @@ std::string load_option_defect(const LoadOptions& options) {
   if (options.private_copy && options.global_symbols) {
     return "private_copy and global_symbols exclude each other: another copy would be bound to this one's symbols";
   }
+  if (options.keep_copy && !options.private_copy) return "keep_copy is without effect where private_copy is not set";
   return {};
 }
 

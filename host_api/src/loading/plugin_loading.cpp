@@ -223,9 +223,11 @@ void undo_on_failure(const std::shared_ptr<PluginState>& plugin, Steps steps) {
   try {
     steps();
   } catch (Error& error) {
+    plugin->copy.was_opened();
     undo_load(plugin, error);
     throw;
   } catch (...) {
+    plugin->copy.was_opened();
     Error error(BERTH_ERR_OUT_OF_MEMORY, {}, "out of memory");
     undo_load(plugin, error);
     throw error;
@@ -277,12 +279,13 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
     open_module(*plugin, checked, opened, options.global_symbols);
-    plugin->copy.was_opened();
+    if (!options.keep_copy) plugin->copy.was_opened();
     note_modules(*plugin);
     check_plugin_info(*plugin, options, true);
     name_copy(*plugin);
     attach(*plugin);
   });
+  if (options.keep_copy) plugin->kept_copy = plugin->copy.keep();
   plugin->holds.open();
   return plugin;
 }

@@ -5,6 +5,7 @@
 #include "host_api/src/modules/private_copy.hpp"
 
 #include <system_error>
+#include <utility>
 
 namespace berth::detail {
 
@@ -21,6 +22,11 @@ bool PrivateCopy::make(const ModuleFile& original, const std::filesystem::path& 
   }
   failure = elsewhere_ + "; " + (error ? "no folder for temporary files: " + error.message() : failure);
   return false;
+}
+
+std::filesystem::path PrivateCopy::keep() noexcept {
+  file_.close();
+  return std::exchange(path_, {});
 }
 
 }  // namespace berth::detail

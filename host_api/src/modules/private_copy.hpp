@@ -28,6 +28,9 @@ class PrivateCopy {
   // A module was opened from it, or could not be: the file goes, where the system lets it go as long as it is mapped.
   void was_opened() noexcept;
 
+  // Leaves the file to the caller.
+  std::filesystem::path keep() noexcept;
+
   // The module has left.
   void remove() noexcept;
 

@@ -86,8 +86,8 @@ enum class Copied { Whole, WhileItChanged, Refused };
 
 // As the original was at one moment: copied until nothing has happened to it meanwhile.
 Copied copy_unchanged(const ModuleFile& original, int to, std::error_code& error) {
-  constexpr int kTurns = 8;
-  constexpr int kTurnsByOurClock = 4;  // a server's file has times of its own, which may be ahead
+  constexpr int kTurns = 32;
+  constexpr std::uint64_t kAhead = 100'000'000;  // of our clock: the file has its times from another machine's
   const auto buffer = std::make_unique<unsigned char[]>(kPieceBytes);
   bool used = false;
   for (int turn = 0; turn < kTurns; ++turn) {
@@ -96,7 +96,7 @@ Copied copy_unchanged(const ModuleFile& original, int to, std::error_code& error
     const std::optional<ModuleFile::Version> before = original.version();
     if (!before) break;
     // What is written to it at this same time would not show.
-    if (before->changed >= now && turn < kTurnsByOurClock) continue;
+    if (before->changed >= now && before->changed - now < kAhead) continue;
     if (beyond_size_limit(before->bytes)) {
       error = std::make_error_code(std::errc::file_too_large);
       return Copied::Refused;

@@ -38,8 +38,9 @@ struct PluginState {
   std::string name;
   berth_instance* instance = nullptr;
   berth_allocator* allocator = nullptr;
-  bool is_copy = false;  // a private one, of the file of that path
-  PrivateCopy copy;      // that the module was opened from, if any; outlives it
+  bool is_copy = false;             // a private one, of the file of that path
+  PrivateCopy copy;                 // that the module was opened from, if any; outlives it
+  std::filesystem::path kept_copy;  // of the load options: it is the host's
   Module module;
   std::vector<MappedModule> modules;  // the plugin's own, then the libraries that were loaded because of it
   ModuleOwner owner;                  // of these
