@@ -63,6 +63,7 @@ struct alignas(32) Instance {
   // Whether a thread was lately refused a cache of its own, and a tick that paces the next try. Any thread, relaxed:
   // hints.
   std::atomic<bool> cache_refused;
+  Hardening hardening;  // constant; here it takes no room
   std::atomic<std::uint32_t> shared_uses;
 
   // Large blocks, and guarded ones. Changed by any thread with fetch_add, relaxed: statistics.
@@ -82,7 +83,6 @@ struct alignas(32) Instance {
 
   std::uint64_t id;
   InstanceHandle self;
-  Hardening hardening;
   void* user_data;
   Handlers handlers;
 

@@ -39,7 +39,7 @@ class FreeBlocks {
 
   bool marked(const void* block) const noexcept {
     const std::size_t bit = bit_of(block);
-    return is_set(pages_, page_of(bit)) && is_set(blocks_, bit);
+    return pages_ != nullptr && is_set(pages_, page_of(bit)) && is_set(blocks_, bit);
   }
 
  private:
