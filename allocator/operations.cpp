@@ -54,6 +54,28 @@ void* try_allocate(Instance& instance, unsigned size_class, std::size_t alignmen
                                 : allocate_small<kLevel>(instance, size_class);
 }
 
+// At GUARDED: whether this allocation is one of those that are guarded.
+bool is_turn_of_small(Instance& instance, unsigned size_class) noexcept {
+  ThreadCache* const cache = own_cache(instance);
+  if (cache == nullptr) return guarded_blocks::is_drawn(instance.guard);
+  Bin& bin = cache->bins[size_class];
+  // Guarded ones are not counted: there may be one after the other.
+  const std::uint64_t before = bin.allocations.get();
+  if (bin.guarded_after == 0) bin.guarded_after = before + guarded_blocks::distance(instance.guard) - 1;
+  if (before < bin.guarded_after) return false;
+  bin.guarded_after = before + guarded_blocks::distance(instance.guard) - 1;
+  return true;
+}
+
+bool is_turn_of_large(Instance& instance) noexcept {
+  ThreadCache* const cache = own_cache(instance);
+  if (cache == nullptr) return guarded_blocks::is_drawn(instance.guard);
+  if (cache->until_guarded == 0) cache->until_guarded = guarded_blocks::distance(instance.guard);
+  if (--cache->until_guarded > 0) return false;
+  cache->until_guarded = guarded_blocks::distance(instance.guard);
+  return true;
+}
+
 void* fail(Instance& instance, int error) noexcept {
   instance.failed_allocations.fetch_add(1, std::memory_order_relaxed);
   errno = error;
@@ -78,7 +100,7 @@ void* obtain(Instance& instance, unsigned size_class, std::size_t alignment, std
 template <Hardening kLevel>
 void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment, std::size_t size, bool& zero,
                   const Call& call) noexcept {
-  if (kLevel == Hardening::Guarded && size_class == kNoClass && is_turn_to_guard(instance)) {
+  if (kLevel == Hardening::Guarded && size_class == kNoClass && is_turn_of_large(instance)) {
     if (void* block = guarded_blocks::allocate(instance, size_class, alignment, size)) return block;
   }
   void* block = nullptr;
@@ -268,7 +290,7 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   asan::unpoison(block, old.bytes);
   void* moved = nullptr;
   if (size_class == kNoClass && plain && size > old.bytes) {
-    if (kLevel == Hardening::Guarded && is_turn_to_guard(instance)) {
+    if (kLevel == Hardening::Guarded && is_turn_of_large(instance)) {
       moved = guarded_blocks::allocate(instance, size_class, alignment, size);
     }
     if (moved == nullptr) {
@@ -284,18 +306,39 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   return moved;
 }
 
+void* allocate_in_turn(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+  const unsigned size_class = size_class::of(size);
+  if (is_turn_of_small(instance, size_class)) {
+    if (void* block = guarded_blocks::allocate(instance, size_class, 0, size)) return block;
+  }
+  return allocate_slow<Hardening::Guarded>(instance, size, operation, caller);
+}
+
 template <Hardening kLevel>
-void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_class, std::size_t size,
-                          const char* operation, const void* caller) noexcept {
+void* allocate_from_frees(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+  ThreadCache& cache = *own_cache(instance);
+  const unsigned size_class = size_class::of(size);
   Bin& bin = cache.bins[size_class];
   // Above FAST the allocate list may have been refused instead of empty.
-  const bool swapped =
-      kLevel != Hardening::Guarded && bin.allocate_list == nullptr && small_blocks::swap(cache, size_class);
+  const bool swapped = bin.allocate_list == nullptr && small_blocks::swap(instance, cache, size_class);
   void* block =
       swapped ? small_blocks::pop<kLevel>(bin, instance, size_class::kTable[size_class].block_bytes) : nullptr;
   if (block == nullptr) return allocate_slow<kLevel>(instance, size, operation, caller);
   BERTH_TSAN_RELEASE(&cache);
   return block;
+}
+
+void* allocate_long(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+  if (size > kMaxSmall) return allocate_slow<Hardening::Guarded>(instance, size, operation, caller);
+  ThreadCache* const cache = own_cache(instance);
+  if (cache == nullptr) return allocate_in_turn(instance, size, operation, caller);
+  return detail::allocate_from<Hardening::Guarded, pattern::Length::Any>(instance, *cache, size, operation, caller);
+}
+
+void put_away_long(Instance& instance, void* block, std::uint64_t bin_number, const char* operation,
+                   const void* caller) noexcept {
+  Bin& bin = bin_number < 1u << slab_word::kClassBits ? instance.first_bin(bin_number) : instance.bin(bin_number);
+  detail::put_away<Hardening::Guarded, pattern::Length::Any>(instance, block, bin_number, bin, operation, caller);
 }
 
 template <Hardening kLevel>
@@ -394,8 +437,7 @@ void purge(Instance& instance) noexcept {
   template void* allocate_zeroed<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;        \
   template void* allocate_aligned<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;       \
   template void* reallocate<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept;      \
-  template void* allocate_from_frees<level>(Instance&, ThreadCache&, unsigned, std::size_t, const char*,   \
-                                            const void*) noexcept;                                         \
+  template void* allocate_from_frees<level>(Instance&, std::size_t, const char*, const void*) noexcept;    \
   template void deallocate_slow<level>(Instance&, void*, const char*, const void*, std::size_t) noexcept;  \
   template void sort_back_slow<level>(Instance&, std::uint64_t, const char*, const void*) noexcept;        \
   template void deallocate_sized<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept; \

@@ -32,10 +32,13 @@ void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t si
 template <Hardening kLevel>
 void* reallocate(Instance& instance, void* block, std::size_t alignment, std::size_t size, const Call& call) noexcept;
 
-// The free list of a bin is served when its allocate list is empty; else as allocate_slow.
+// At GUARDED, of a small block: where its bin's count says that it is guarded, or was not drawn yet, or there is no
+// bin. Else, and where it cannot be guarded, as allocate_slow.
+void* allocate_in_turn(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept;
+
+// Where the thread's bin gave no block: its free list is served if its allocate list is empty; else as allocate_slow.
 template <Hardening kLevel>
-void* allocate_from_frees(Instance& instance, ThreadCache& cache, unsigned size_class, std::size_t size,
-                          const char* operation, const void* caller) noexcept;
+void* allocate_from_frees(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept;
 
 // Keep errno.
 template <Hardening kLevel>
@@ -63,36 +66,58 @@ std::size_t usable_size(Instance& instance, const void* block, const Call& call)
 // Gives empty memory back: of the calling thread's cache, of dead threads' caches, of the arena.
 void purge(Instance& instance) noexcept;
 
-// At GUARDED: whether this allocation is one of those that are guarded. Each thread counts down a distance of its own,
-// so that no pattern of allocations, and no other thread, decides who is.
-inline bool is_turn_to_guard(Instance& instance) noexcept {
-  ThreadCache* const cache = own_cache(instance);
-  return cache != nullptr ? guarded_blocks::is_turn(instance.guard, cache->until_guarded)
-                          : guarded_blocks::is_drawn(instance.guard);
+namespace detail {
+
+template <Hardening kLevel, pattern::Length kLength>
+inline void* allocate_from(Instance& instance, ThreadCache& cache, std::size_t size, const char* operation,
+                           const void* caller) noexcept {
+  const std::size_t scaled_class = size_class::scaled_of(size);
+  Bin& bin = cache.bin_at(scaled_class);
+  if constexpr (kLevel == Hardening::Guarded) {
+    if (bin.allocations.get() >= bin.guarded_after) [[unlikely]]
+      return allocate_in_turn(instance, size, operation, caller);
+  }
+  const std::size_t bytes = kLength == pattern::Length::Short ? size : size_class::bytes_of_scaled(scaled_class);
+  void* block = small_blocks::pop<kLevel, kLength>(bin, instance, bytes);
+  if (block == nullptr) [[unlikely]]
+    return allocate_from_frees<kLevel>(instance, size, operation, caller);
+  BERTH_TSAN_RELEASE(&cache);
+  return block;
 }
+
+// The last step of a free: the block, which does not live any more, goes to its bin.
+template <Hardening kLevel, pattern::Length kLength>
+inline void put_away(Instance& instance, void* block, std::uint64_t bin_number, Bin& bin, const char* operation,
+                     const void* caller) noexcept {
+  small_blocks::fill<kLevel, kLength>(instance, block, slab_word::size_class(bin_number));
+  asan::poison(block, size_class::kTable[slab_word::size_class(bin_number)].block_bytes);
+  if (!small_blocks::push<kLevel>(bin, block, instance)) [[unlikely]]
+    return sort_back_slow<kLevel>(instance, bin_number, operation, caller);
+  BERTH_TSAN_RELEASE(&instance.cache(slab_word::slot(bin_number)));
+}
+
+}  // namespace detail
+
+// At GUARDED, of blocks that are not Short, or of threads that are not the first: apart, so that the fast paths of the
+// others save no registers.
+void* allocate_long(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept;
+void put_away_long(Instance& instance, void* block, std::uint64_t bin_number, const char* operation,
+                   const void* caller) noexcept;
 
 template <Hardening kLevel>
 inline void* allocate(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+  if constexpr (kLevel == Hardening::Guarded) {
+    if (size > pattern::kMostOfShort || instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key)
+      return allocate_long(instance, size, operation, caller);
+    return detail::allocate_from<kLevel, pattern::Length::Short>(instance, instance.first_cache(), size, operation,
+                                                                 caller);
+  }
   if (size > kMaxSmall) [[unlikely]]
     return allocate_slow<kLevel>(instance, size, operation, caller);
-  if constexpr (kLevel == Hardening::Guarded) {
-    if (is_turn_to_guard(instance)) [[unlikely]] {
-      if (void* block = guarded_blocks::allocate(instance, size_class::of(size), 0, size)) return block;
-    }
-  }
-  const std::size_t scaled_class = size_class::scaled_of(size);
-  Bin* bin = &instance.first_cache().bin_at(scaled_class);
-  if (instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key) [[unlikely]] {
-    ThreadCache* cache = own_later_cache(instance);
-    if (cache == nullptr) [[unlikely]]
-      return allocate_slow<kLevel>(instance, size, operation, caller);
-    bin = &cache->bin_at(scaled_class);
-  }
-  void* block = small_blocks::pop<kLevel>(*bin, instance, size_class::bytes_of_scaled(scaled_class));
-  if (block == nullptr) [[unlikely]]
-    return allocate_from_frees<kLevel>(instance, *own_cache(instance), size_class::of(size), size, operation, caller);
-  BERTH_TSAN_RELEASE(own_cache(instance));
-  return block;
+  ThreadCache* const cache = own_cache(instance);
+  if (cache == nullptr) [[unlikely]]
+    return allocate_slow<kLevel>(instance, size, operation, caller);
+  return detail::allocate_from<kLevel, pattern::Length::Any>(instance, *cache, size, operation, caller);
 }
 
 // `size` is what the caller said, for messages; 0: nothing.
@@ -117,11 +142,12 @@ inline void deallocate(Instance& instance, void* block, const char* operation, c
     if (!instance.block_states.end_life(block)) [[unlikely]]
       return deallocate_slow<kLevel>(instance, block, operation, caller, size);
   }
-  small_blocks::fill<kLevel>(instance, block, slab_word::size_class(bin_number));
-  asan::poison(block, size_class::kTable[slab_word::size_class(bin_number)].block_bytes);
-  if (!small_blocks::push<kLevel>(*bin, block, instance)) [[unlikely]]
-    return sort_back_slow<kLevel>(instance, bin_number, operation, caller);
-  BERTH_TSAN_RELEASE(&instance.cache(slab_word::slot(bin_number)));
+  if constexpr (kLevel == Hardening::Guarded) {
+    const std::uint32_t bytes = size_class::kTable[slab_word::size_class(bin_number)].block_bytes;
+    if (bytes > pattern::kMostOfShort) return put_away_long(instance, block, bin_number, operation, caller);
+    return detail::put_away<kLevel, pattern::Length::Short>(instance, block, bin_number, *bin, operation, caller);
+  }
+  detail::put_away<kLevel, pattern::Length::Any>(instance, block, bin_number, *bin, operation, caller);
 }
 
 }  // namespace berth::core

@@ -238,29 +238,19 @@ std::uint64_t random(Guard& guard) noexcept {
   return secrets::mix(guard.draws.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed));
 }
 
-// Evenly drawn from 1 to twice the rate, less one: the rate on average.
-std::uint32_t distance(Guard& guard) noexcept {
-  return static_cast<std::uint32_t>(1 + random(guard) % (2 * std::uint64_t{guard.rate} - 1));
-}
-
 }  // namespace
 
 void open(Instance& instance, std::uint32_t rate) noexcept {
   Guard& guard = instance.guard;
   guard.rate = rate != 0 ? rate : kDefaultRate;
-  guard.fill = pattern::from_random(secrets::of(instance.id, 5));
+  const pattern::Pattern fill = pattern::from_random(secrets::of(instance.id, 5));
+  guard.fill = {{fill, fill}};
   guard.canary_secret = secrets::of(instance.id, 6);
   guard.draws.store(secrets::of(instance.id, 7), std::memory_order_relaxed);
 }
 
-bool draw(Guard& guard, std::uint32_t& until) noexcept {
-  if (until == 0) until = distance(guard);
-  if (until > 1) {
-    --until;
-    return false;
-  }
-  until = distance(guard);
-  return true;
+std::uint32_t distance(Guard& guard) noexcept {
+  return static_cast<std::uint32_t>(1 + random(guard) % (2 * std::uint64_t{guard.rate} - 1));
 }
 
 bool is_drawn(Guard& guard) noexcept { return random(guard) % guard.rate == 0; }

@@ -46,7 +46,7 @@ struct GuardedBlock {
 struct Guard {
   pal::Lock lock{pal::LockRank::GuardedBlocks};  // guards the lists; the arena's may be taken under it
   std::uint32_t rate = 0;                        // one in so many; constant
-  pattern::Pattern fill = 0;                     // of free small blocks; constant
+  pattern::PairBytes fill = {};                  // of free small blocks; constant
   std::uint64_t canary_secret = 0;               // constant
 
   // The freed ones. Indexes into the pagemap of the first pages; 0: none.
@@ -74,15 +74,13 @@ inline constexpr std::uint32_t kMostOfAll = 16000;
 // At the birth of the instance. Rate 0: the default.
 void open(Instance& instance, std::uint32_t rate) noexcept;
 
-// Whether it is the turn of an allocation, for one that counts down and for one that has nothing to count in.
-bool draw(Guard& guard, std::uint32_t& until) noexcept;
+// How many allocations further the next guarded one is: the rate on average, evenly drawn from 1 to twice the rate,
+// less one. Each thread counts for itself, the allocations of each small class and the large ones, so that neither a
+// pattern of them nor another thread decides whose turn it is.
+std::uint32_t distance(Guard& guard) noexcept;
+
+// Whether it is the turn of an allocation that has nothing to count in.
 bool is_drawn(Guard& guard) noexcept;
-inline bool is_turn(Guard& guard, std::uint32_t& until) noexcept {
-  if (until <= 1) [[unlikely]]
-    return draw(guard, until);
-  --until;
-  return false;
-}
 
 // A block of a class, or a large one, of default alignment or up to a page's, whose turn it is. `size` is what counts
 // as asked for, until set_asked() says otherwise. Null: there is no memory or map entry for it.

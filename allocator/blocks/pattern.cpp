@@ -41,14 +41,15 @@ void fill(char* from, const char* to, Pattern pattern) noexcept {
   const Parts parts(from, to);
   char* const pairs = from + parts.head;
   fill_bytes(from, pairs, pattern);
-  fill_pairs(pairs, pairs + parts.pairs, pattern);
+  if (parts.pairs != 0) fill_pairs(pairs, parts.pairs, PatternPair{pattern, pattern});
   fill_bytes(pairs + parts.pairs, to, pattern);
 }
 
 bool holds(const char* from, const char* to, Pattern pattern) noexcept {
   const Parts parts(from, to);
   const char* const pairs = from + parts.head;
-  return bytes_hold(from, pairs, pattern) && pairs_hold(pairs, pairs + parts.pairs, pattern) &&
+  return bytes_hold(from, pairs, pattern) &&
+         (parts.pairs == 0 || pairs_hold(pairs, parts.pairs, PatternPair{pattern, pattern})) &&
          bytes_hold(pairs + parts.pairs, to, pattern);
 }
 

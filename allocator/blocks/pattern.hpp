@@ -27,21 +27,76 @@ inline Pattern from_random(std::uint64_t bits) noexcept {
 // The loops go by pairs of words. They may alias whatever the plugin had there.
 typedef std::uint64_t PatternPair __attribute__((vector_size(16), may_alias));
 
-// Of ranges that begin and end at multiples of 16.
-BERTH_UNWATCHED inline void fill_pairs(void* from, void* to, Pattern pattern) noexcept {
-  const PatternPair pair = {pattern, pattern};
-  auto* const end = static_cast<PatternPair*>(to);
-#pragma GCC unroll 4
-  for (auto* at = static_cast<PatternPair*>(from); at != end; ++at) *at = pair;
+// A pair as it lies in an instance's books.
+struct PairBytes {
+  Pattern words[2];
+};
+
+namespace detail {
+
+inline PatternPair* pair_at(void* start, std::size_t offset) noexcept {
+  return reinterpret_cast<PatternPair*>(static_cast<char*>(start) + offset);
+}
+BERTH_UNWATCHED inline PatternPair pair_at(const void* start, std::size_t offset) noexcept {
+  return *reinterpret_cast<const PatternPair*>(static_cast<const char*>(start) + offset);
 }
 
-BERTH_UNWATCHED inline bool pairs_hold(const void* from, const void* to, Pattern pattern) noexcept {
-  const PatternPair pair = {pattern, pattern};
-  PatternPair difference = {0, 0};
-  const auto* const end = static_cast<const PatternPair*>(to);
-#pragma GCC unroll 4
-  for (const auto* at = static_cast<const PatternPair*>(from); at != end; ++at) difference |= *at ^ pair;
-  return (difference[0] | difference[1]) == 0;
+inline constexpr std::size_t kRound = 4 * sizeof(PatternPair);
+
+BERTH_UNWATCHED inline void fill_round(void* start, std::size_t offset, PatternPair pair) noexcept {
+  *pair_at(start, offset) = pair;
+  *pair_at(start, offset + 16) = pair;
+  *pair_at(start, offset + 32) = pair;
+  *pair_at(start, offset + 48) = pair;
+}
+
+BERTH_UNWATCHED inline PatternPair differences_of_round(const void* start, std::size_t offset,
+                                                        PatternPair pair) noexcept {
+  return ((pair_at(start, offset) ^ pair) | (pair_at(start, offset + 16) ^ pair)) |
+         ((pair_at(start, offset + 32) ^ pair) | (pair_at(start, offset + 48) ^ pair));
+}
+
+// Of what is no longer than a round: where its second pair begins, and its last but one; some of them are the same.
+inline std::size_t second_pair(std::size_t bytes) noexcept { return bytes < 32 ? bytes - 16 : 16; }
+inline std::size_t last_but_one(std::size_t bytes) noexcept { return bytes < 32 ? 0 : bytes - 32; }
+
+inline bool are_none(PatternPair differences) noexcept { return (differences[0] | differences[1]) == 0; }
+
+}  // namespace detail
+
+inline PatternPair pair_of(const PairBytes& bytes) noexcept {
+  PatternPair pair;
+  __builtin_memcpy(&pair, &bytes, sizeof(pair));
+  return pair;
+}
+
+// Both of a range that begins at a multiple of 16 and is a multiple of 16 long, but not empty. Its last pairs are taken
+// together, whether or not some of them had their turn: most ranges need no loop.
+BERTH_UNWATCHED inline void fill_pairs(void* start, std::size_t bytes, PatternPair pair) noexcept {
+  if (bytes <= detail::kRound) {
+    *detail::pair_at(start, 0) = pair;
+    *detail::pair_at(start, detail::second_pair(bytes)) = pair;
+    *detail::pair_at(start, detail::last_but_one(bytes)) = pair;
+    *detail::pair_at(start, bytes - 16) = pair;
+    return;
+  }
+  const std::size_t last = bytes - detail::kRound;
+  for (std::size_t offset = 0; offset < last; offset += detail::kRound) detail::fill_round(start, offset, pair);
+  detail::fill_round(start, last, pair);
+}
+
+BERTH_UNWATCHED inline bool pairs_hold(const void* start, std::size_t bytes, PatternPair pair) noexcept {
+  if (bytes <= detail::kRound) {
+    return detail::are_none(
+        ((detail::pair_at(start, 0) ^ pair) | (detail::pair_at(start, detail::second_pair(bytes)) ^ pair)) |
+        ((detail::pair_at(start, detail::last_but_one(bytes)) ^ pair) | (detail::pair_at(start, bytes - 16) ^ pair)));
+  }
+  const std::size_t last = bytes - detail::kRound;
+  PatternPair differences = detail::differences_of_round(start, last, pair);
+  for (std::size_t offset = 0; offset < last; offset += detail::kRound) {
+    differences |= detail::differences_of_round(start, offset, pair);
+  }
+  return detail::are_none(differences);
 }
 
 // Of any range.
@@ -54,16 +109,37 @@ bool holds(const char* from, const char* to, Pattern pattern) noexcept;
 // tells of a write to them at once.
 inline constexpr std::size_t kLinkBytes = 16;
 
-inline void fill_free(void* block, std::size_t bytes, Pattern pattern) noexcept {
+// Most blocks are short: up to 48 bytes, of which two pairs are all that is filled, or one. A function that knows them
+// has no loop, and needs no registers for one; and whatever was asked for tells how long they are.
+enum class Length : std::uint8_t { Short, Any };
+inline constexpr std::size_t kMostOfShort = kLinkBytes + 2 * sizeof(PatternPair);
+
+namespace detail {
+inline std::size_t last_pair_of_short(std::size_t bytes) noexcept { return (bytes - 1) & ~(sizeof(PatternPair) - 1); }
+}  // namespace detail
+
+// Of a block of so many bytes; of a Short one also of as many as were asked for.
+template <Length kLength>
+BERTH_UNWATCHED inline void fill_free(void* block, std::size_t bytes, const PairBytes& pattern) noexcept {
   if (asan::kPresent || bytes <= kLinkBytes) return;
-  char* const start = static_cast<char*>(block);
-  fill_pairs(start + kLinkBytes, start + bytes, pattern);
+  const PatternPair pair = pair_of(pattern);
+  if constexpr (kLength == Length::Short) {
+    *detail::pair_at(block, kLinkBytes) = pair;
+    *detail::pair_at(block, detail::last_pair_of_short(bytes)) = pair;
+  } else {
+    fill_pairs(static_cast<char*>(block) + kLinkBytes, bytes - kLinkBytes, pair);
+  }
 }
 
-inline bool holds_free(const void* block, std::size_t bytes, Pattern pattern) noexcept {
+template <Length kLength>
+BERTH_UNWATCHED inline bool holds_free(const void* block, std::size_t bytes, const PairBytes& pattern) noexcept {
   if (asan::kPresent || bytes <= kLinkBytes) return true;
-  const char* const start = static_cast<const char*>(block);
-  return pairs_hold(start + kLinkBytes, start + bytes, pattern);
+  const PatternPair pair = pair_of(pattern);
+  if constexpr (kLength == Length::Short) {
+    return detail::are_none((detail::pair_at(block, kLinkBytes) ^ pair) |
+                            (detail::pair_at(block, detail::last_pair_of_short(bytes)) ^ pair));
+  }
+  return pairs_hold(static_cast<const char*>(block) + kLinkBytes, bytes - kLinkBytes, pair);
 }
 
 }  // namespace berth::core::pattern

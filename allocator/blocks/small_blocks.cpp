@@ -158,14 +158,15 @@ void* carve(Instance& instance, ThreadCache& cache, unsigned size_class, std::ui
   return head;
 }
 
-// At GUARDED so many frees of its class come after a block's before it is used again: at least, and no more than the
-// caches of the processor like.
-constexpr std::uint32_t kLeastWait = 16;
-constexpr std::uint32_t kMostWait = 64;
+// At GUARDED so many frees of its class come at least after a block's before it is used again: fewer where blocks are
+// large, because what waits is neither in the caches of the processor nor anybody else's.
+std::uint32_t least_wait(unsigned size_class) noexcept {
+  return std::clamp(kTable[size_class].free_list_room / 2, 4u, 16u);
+}
 
 std::uint32_t room_of(Instance& instance, unsigned size_class) noexcept {
   const std::uint32_t room = kTable[size_class].free_list_room;
-  return instance.hardening == Hardening::Guarded ? std::clamp(room, kLeastWait, kMostWait) : room;
+  return instance.hardening == Hardening::Guarded ? std::max(room, least_wait(size_class)) : room;
 }
 
 // Counts what has come since the bin had room last, and gives it room again.
@@ -173,6 +174,15 @@ inline void count_frees(Bin& bin, std::uint32_t room) noexcept {
   bin.frees.add(bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed));
   bin.limit.store(room, std::memory_order_relaxed);
   bin.room.store(room, std::memory_order_relaxed);
+}
+
+// Memory is short: blocks that wait are better than none. False: none do.
+bool end_wait(Instance& instance, Bin& bin, unsigned size_class) noexcept {
+  bin.allocate_list = std::exchange(bin.waiting_list, nullptr);
+  if (bin.allocate_list != nullptr || bin.free_list == nullptr) return bin.allocate_list != nullptr;
+  bin.allocate_list = std::exchange(bin.free_list, nullptr);
+  count_frees(bin, room_of(instance, size_class));
+  return true;
 }
 
 void find_corrupt(Instance& instance, const void* block) noexcept {
@@ -230,12 +240,18 @@ void take_in(Instance& instance, ThreadCache& cache, void* block) noexcept {
 
 }  // namespace
 
-bool swap(ThreadCache& cache, unsigned size_class) noexcept {
+bool swap(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   if (bin.free_list == nullptr) return false;
-  bin.allocate_list = std::exchange(bin.free_list, nullptr);
-  count_frees(bin, kTable[size_class].free_list_room);
-  return true;
+  if (instance.hardening != Hardening::Guarded) {
+    bin.allocate_list = std::exchange(bin.free_list, nullptr);
+  } else {
+    const std::uint32_t since = bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed);
+    if (since < least_wait(size_class)) return false;
+    bin.allocate_list = std::exchange(bin.waiting_list, std::exchange(bin.free_list, nullptr));
+  }
+  count_frees(bin, room_of(instance, size_class));
+  return bin.allocate_list != nullptr;
 }
 
 void drop_corrupt(Instance& instance, Bin& bin) noexcept {
@@ -251,15 +267,17 @@ void drop_corrupt(Instance& instance, Bin& bin) noexcept {
 bool is_as_left(Instance& instance, const void* block, unsigned size_class) noexcept {
   bool sealed = false;
   instance.next(block, sealed);
-  return sealed && pattern::holds_free(block, kTable[size_class].block_bytes, instance.guard.fill);
+  return sealed &&
+         pattern::holds_free<pattern::Length::Any>(block, kTable[size_class].block_bytes, instance.guard.fill);
 }
 
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   BERTH_ASSERT(bin.allocate_list == nullptr);
-  if (instance.hardening != Hardening::Guarded && swap(cache, size_class)) return true;
+  if (swap(instance, cache, size_class)) return true;
   if (cache.remote_frees.load(std::memory_order_relaxed) != nullptr) drain_remote_frees(instance, cache);
-  if (cache.bins[size_class].listed == 0 && !add_slab(instance, cache, size_class)) return false;
+  if (bin.allocate_list != nullptr) return true;
+  if (bin.listed == 0 && !add_slab(instance, cache, size_class)) return end_wait(instance, bin, size_class);
 
   const std::uint32_t index = cache.bins[size_class].listed;
   Slab slab = slab_at(instance, index);
@@ -288,7 +306,13 @@ void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noex
   count_frees(bin, room_of(instance, size_class));
   if (first_use) return;
   void* full = std::exchange(bin.free_list, nullptr);
-  if (instance.hardening == Hardening::Guarded) full = std::exchange(bin.waiting_list, full);
+  if (instance.hardening == Hardening::Guarded) {
+    full = std::exchange(bin.waiting_list, full);
+    if (bin.allocate_list == nullptr) {
+      bin.allocate_list = full;
+      return;
+    }
+  }
   return_list(instance, cache, full);
 }
 

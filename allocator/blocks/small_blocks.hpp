@@ -5,16 +5,17 @@
 //
 //   pop(bin)                          the fast path: one list, no lock
 //    └ refill                         the bin is empty:
-//       ├ swap                          the blocks that this thread freed; not at GUARDED
+//       ├ swap                          the blocks that this thread freed; at GUARDED those that have waited
 //       ├ drain_remote_frees            the blocks that other threads freed for it
 //       ├ a listed slab                 blocks sorted back, else newly cut ones
 //       └ a new slab                    a run of pages from the arena
 //   push(bin)                         the fast path
 //    └ sort_back                      the bin is full: each block to its slab, each empty slab to the arena
 //
-// At GUARDED freed blocks wait: those that sort_back finds in a full bin, whoever has freed them, go to their slabs
-// when the bin is full the next time. All free blocks, those that were never used as well, are filled with a pattern,
-// which is looked at when a block is handed out, when its slab goes, and when the instance ends (last_look).
+// At GUARDED freed blocks wait, whoever has freed them: those of a bin go to its waiting list when it has taken enough
+// or is full, and from there to the allocate list, or to their slabs, the next time. All free blocks, those that were
+// never used as well, are filled with a pattern, which is looked at when a block is handed out, when its slab goes, and
+// when the instance ends (last_look).
 #pragma once
 
 #include "allocator/blocks/pattern.hpp"
@@ -22,9 +23,9 @@
 
 namespace berth::core::small_blocks {
 
-// A block of the bin, of `bytes`, or null if its list is empty. Above FAST null also means that the first block of the
-// list was written to since it was freed, or is in use: drop_corrupt() then.
-template <Hardening kLevel>
+// A block of the bin, of `bytes` (pattern::fill_free), or null if its list is empty. Above FAST null also means that
+// the first block of the list was written to since it was freed, or is in use: drop_corrupt() then.
+template <Hardening kLevel, pattern::Length kLength = pattern::Length::Any>
 inline void* pop(Bin& bin, const Instance& instance, [[maybe_unused]] std::size_t bytes) noexcept {
   void* block = bin.allocate_list;
   if (block == nullptr) [[unlikely]]
@@ -40,7 +41,7 @@ inline void* pop(Bin& bin, const Instance& instance, [[maybe_unused]] std::size_
     if (!sealed || state.load(std::memory_order_relaxed) != BlockState::None) [[unlikely]]
       return nullptr;
     if constexpr (kLevel == Hardening::Guarded) {
-      if (!pattern::holds_free(block, bytes, instance.guard.fill)) [[unlikely]]
+      if (!pattern::holds_free<kLength>(block, bytes, instance.guard.fill)) [[unlikely]]
         return nullptr;
     }
     state.store(BlockState::Live, std::memory_order_relaxed);
@@ -65,9 +66,9 @@ template <Hardening kLevel>
   return room != 0;
 }
 
-// Makes a bin's free list its allocate list, which is empty. False: the free list is empty too. Not at GUARDED, where
-// it has to wait.
-bool swap(ThreadCache& cache, unsigned size_class) noexcept;
+// Makes a bin's free list its allocate list, which is empty. At GUARDED the free list becomes the waiting list, and
+// that one the allocate list, if enough has been freed since. False: there is nothing to allocate from yet.
+bool swap(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;
 
 // Above FAST, where pop() refused the first block: notes it as a finding. It stays out of use, and so does its slab,
 // which never becomes empty; the blocks behind it as well, unless its link is sound.
@@ -77,11 +78,11 @@ void drop_corrupt(Instance& instance, Bin& bin) noexcept;
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;
 
 // At GUARDED: a block of the class that is free from now on.
-template <Hardening kLevel>
+template <Hardening kLevel, pattern::Length kLength = pattern::Length::Any>
 inline void fill([[maybe_unused]] Instance& instance, [[maybe_unused]] void* block,
                  [[maybe_unused]] std::size_t size_class) noexcept {
   if constexpr (kLevel == Hardening::Guarded) {
-    pattern::fill_free(block, size_class::kTable[size_class].block_bytes, instance.guard.fill);
+    pattern::fill_free<kLength>(block, size_class::kTable[size_class].block_bytes, instance.guard.fill);
   }
 }
 

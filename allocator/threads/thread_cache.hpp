@@ -37,11 +37,11 @@ struct Bin {
   // not count yet. Written by the owner, read by statistics, relaxed.
   std::atomic<std::uint32_t> room;
   std::atomic<std::uint32_t> limit;
-  OwnerCounter frees;        // but for those that room still counts
-  std::uint32_t listed;      // slabs with free or uncut blocks: pagemap index of the first, 0: none
-  std::uint32_t next_carve;  // how many blocks to cut next time
-  void* waiting_list;        // at GUARDED: those of free_list before, which nobody gets yet
-  std::uint64_t unused;
+  OwnerCounter frees;           // but for those that room still counts
+  std::uint32_t listed;         // slabs with free or uncut blocks: pagemap index of the first, 0: none
+  std::uint32_t next_carve;     // how many blocks to cut next time
+  void* waiting_list;           // at GUARDED: those of free_list before, which nobody gets yet
+  std::uint64_t guarded_after;  // at GUARDED: so many allocations come before the next guarded one; 0: not drawn yet
 
   std::uint64_t deallocations() const noexcept {
     return frees.get() + (limit.load(std::memory_order_relaxed) - room.load(std::memory_order_relaxed));
@@ -81,7 +81,7 @@ struct alignas(32) ThreadCache {
   // its slot is taken for the first time; constant.
   std::atomic<std::uint32_t> slot;
   OwnerCounter remote_deallocations;  // frees by this thread of blocks that other caches own
-  std::uint32_t until_guarded;        // at GUARDED: allocations up to the next guarded one; 0: not drawn yet
+  std::uint32_t until_guarded;        // at GUARDED: large blocks up to the next guarded one; 0: not drawn yet
   std::uint32_t unused_behind;
 
   void use_bin(unsigned size_class) noexcept {
