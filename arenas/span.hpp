@@ -51,9 +51,10 @@ class Span {
   char* window_high() const noexcept { return high_; }
 
   // Where all of a span is accessible and huge pages are the system's default, the first touch would make 2 MiB
-  // resident.
+  // resident; where parts of them are, up to 1 MiB in any window.
   bool small_pages_asked() const noexcept {
-    return access_ == pal::Access::ReadWrite && pal::huge_pages() == pal::HugePages::Always;
+    return pal::gives_parts_unasked() ||
+           (access_ == pal::Access::ReadWrite && pal::huge_pages() == pal::HugePages::Always);
   }
 
   // Opens the window for the first time. False: the system refuses.

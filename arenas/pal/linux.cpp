@@ -5,7 +5,6 @@
 #if defined(__linux__)
 
 #include <dlfcn.h>
-#include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
@@ -26,6 +25,7 @@
 #include "arenas/pal/cancellation.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/pal.hpp"
+#include "arenas/pal/setting_linux.hpp"
 
 namespace berth::pal {
 
@@ -38,19 +38,6 @@ namespace {
   if (got != MAP_FAILED) munmap(got, bytes);  // a system that takes the unknown flag for none
   return false;
 }
-
-// Reads the beginning of a one-line file of the system, for comparison; "" where there is none.
-struct Setting {
-  explicit Setting(const char* path) noexcept {
-    // Not by open and its like, which are cancellation points.
-    const auto file = static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC));
-    if (file < 0) return;
-    const long length = syscall(SYS_read, file, text, sizeof(text) - 1);
-    syscall(SYS_close, file);
-    if (length <= 0) text[0] = '\0';
-  }
-  char text[64] = {};
-};
 
 // Whether the system refuses memory that it could not back (vm.overcommit_memory is 2).
 bool strict_accounting() noexcept {
@@ -178,22 +165,6 @@ void unlock_from_memory(void* base, std::size_t bytes) noexcept {
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   const ErrnoKeeper keeper;
   madvise(base, bytes, MADV_NOHUGEPAGE);  // refused only where there are no huge pages
-}
-
-HugePages huge_pages() noexcept {
-  // Written by whoever asks first, read by all; relaxed: the answer is the same for everyone.
-  static constinit std::atomic<int> known{-1};
-  int answer = known.load(std::memory_order_relaxed);
-  if (answer < 0) {
-    const ErrnoKeeper keeper;
-    const Setting setting("/sys/kernel/mm/transparent_hugepage/enabled");
-    HugePages mode = HugePages::Never;
-    if (std::strstr(setting.text, "[madvise]") != nullptr) mode = HugePages::OnRequest;
-    if (std::strstr(setting.text, "[always]") != nullptr) mode = HugePages::Always;
-    answer = static_cast<int>(mode);
-    known.store(answer, std::memory_order_relaxed);
-  }
-  return static_cast<HugePages>(answer);
 }
 
 ThreadId thread_id() noexcept {

@@ -95,6 +95,10 @@ void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
 enum class HugePages : std::uint8_t { Never, OnRequest, Always };
 HugePages huge_pages() noexcept;
 
+// Whether it gives pages of several pages below that size at a first touch, unasked: then small ones have to be asked
+// for wherever each page counts.
+bool gives_parts_unasked() noexcept;
+
 // A thread as the system names it: on Linux its process in the upper half, its own number in the lower one.
 using ThreadId = std::uint64_t;
 

@@ -159,6 +159,7 @@ void unlock_from_memory(void* base, std::size_t bytes) noexcept {
 void allow_huge_pages(void*, std::size_t) noexcept {}
 void forbid_huge_pages(void*, std::size_t) noexcept {}
 HugePages huge_pages() noexcept { return HugePages::Never; }
+bool gives_parts_unasked() noexcept { return false; }
 
 ThreadId thread_id() noexcept { return GetCurrentThreadId(); }
 

@@ -2,8 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // Huge pages as the kernel counts them (AnonHugePages): by the option, and only for instances with much memory.
-#include <sys/mman.h>
-#include <sys/resource.h>
+#include "support/huge_pages.hpp"
 
 #include <cstring>
 
@@ -12,34 +11,15 @@
 #include "support/catch.hpp"
 
 using namespace fixtures;
+using berth::tests::huge_pages_given;
 
 namespace {
-
-long page_faults() {
-  rusage usage{};
-  getrusage(RUSAGE_THREAD, &usage);
-  return usage.ru_minflt;
-}
 
 std::size_t huge_bytes(const Berth& berth) {
   const Resident resident = resident_in_span(berth.handle());
   // An entry may reach into a neighbour that has asked for nothing and has no huge page either.
   if (!resident.shared) CHECK(resident.bytes <= statistics(berth.get()).committed_bytes);
   return resident.huge_bytes;
-}
-
-// Whether this system gives a huge page to one who asks, now.
-bool given() {
-  constexpr std::size_t kHugePage = 2 * kMiB;
-  void* const memory = mmap(nullptr, 2 * kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  REQUIRE(memory != MAP_FAILED);
-  madvise(memory, 2 * kHugePage, MADV_HUGEPAGE);
-  const long before = page_faults();
-  std::memset(memory, 1, 2 * kHugePage);
-  const bool any = page_faults() - before <= static_cast<long>(kHugePage / kPage) + 1;
-  munmap(memory, 2 * kHugePage);
-  if (!any) WARN("this system gives no huge pages");
-  return any;
 }
 
 void fill(const Berth& berth, std::size_t bytes, std::size_t block_bytes) {
@@ -59,7 +39,7 @@ berth_instance_options with_huge_pages(std::uint32_t huge_pages) {
 }  // namespace
 
 TEST_CASE("much memory comes in huge pages, from slabs or not", "[huge]") {
-  if (!given()) return;
+  if (!huge_pages_given()) return;
   const std::size_t block = GENERATE(std::size_t{100}, std::size_t{3000}, std::size_t{50'000}, 3 * kMiB, 100 * kMiB);
   CAPTURE(block);
   Berth berth(with_huge_pages(BERTH_HUGE_PAGES_AUTO));
@@ -87,14 +67,14 @@ TEST_CASE("never means never", "[huge]") {
 }
 
 TEST_CASE("always begins at once", "[huge]") {
-  if (!given()) return;
+  if (!huge_pages_given()) return;
   Berth berth(with_huge_pages(BERTH_HUGE_PAGES_ALWAYS));
   fill(berth, 6 * kMiB, 50'000);
   CHECK(huge_bytes(berth) >= 4 * kMiB);
 }
 
 TEST_CASE("a block that grows large ends in huge pages", "[huge]") {
-  if (!given()) return;
+  if (!huge_pages_given()) return;
   Berth berth(with_huge_pages(BERTH_HUGE_PAGES_AUTO));
   unsigned char* block = nullptr;
   std::size_t filled = 0;
