@@ -11,6 +11,7 @@
 // (arenas/pal/lock.hpp).
 #include "allocator/fork.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <bitset>
 #include <cstdint>
@@ -44,6 +45,9 @@ constinit std::atomic<bool> forking{false};
 // writes its own and then reads the other's (seq_cst): either the end waits for a handler, or the handler does nothing.
 constinit std::atomic<std::uint32_t> executing{0};
 constinit std::atomic<bool> ended{false};
+
+constexpr std::uint64_t kFirstPause = 20'000;  // nanoseconds
+constexpr std::uint64_t kLongestPause = 1'000'000;
 
 class Execution {
  public:
@@ -145,8 +149,14 @@ void child() noexcept {
   thread_identity::lock().unlock_after_fork();
   registry::lock().unlock_after_fork();
   pressure::forget_others();
-  Arena::forget_committed();
-  registry::for_each([](Instance& instance, void*) { instance.arena.count_committed(); }, nullptr);
+  Arena::forget_counts();
+  guarded_blocks::forget_counts();
+  registry::for_each(
+      [](Instance& instance, void*) {
+        instance.arena.count_again();
+        guarded_blocks::count_again(instance);
+      },
+      nullptr);
   pal::restore_cancellation(cancellation);
 }
 
@@ -166,10 +176,13 @@ void register_fork_handlers() noexcept {
 
 void leave_fork_handlers() noexcept {
   ended.store(true);
-  while (executing.load() != 0) {
+  // It sleeps between its looks, each time longer, because nobody may wake it: whoever leaves a handler must touch
+  // nothing of the module after it has said so. And it does not yield: who executes a handler may have a lower
+  // priority.
+  for (std::uint64_t pause = kFirstPause; executing.load() != 0; pause = std::min(2 * pause, kLongestPause)) {
     // Who waits in prepare may wait for a thread whose parent handler the loader has removed in mid-fork.
     give_back();
-    pal::yield();
+    pal::sleep(pause);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstring>
 
 #include "arenas/line_table.hpp"
@@ -189,9 +190,29 @@ bool pin(InstanceHandle handle) noexcept {
   return true;
 }
 
+// The half of a line's word that has state and pins. The system compares it with what was seen, and knows 32 bits.
+const void* pins_of(const Line& line) noexcept {
+  static_assert(kGenerationShift < 32);
+  constexpr std::size_t kOffset = std::endian::native == std::endian::little ? 0 : 4;
+  return reinterpret_cast<const char*>(&line.word) + kOffset;
+}
+
 void unpin(std::uint32_t number) noexcept {
   // release: what was done under the pin is over when the destroyer sees it gone.
-  lines[number].word.fetch_sub(1, std::memory_order_release);
+  const std::uint64_t before = lines[number].word.fetch_sub(1, std::memory_order_release);
+  // The line may serve another instance by now: then who is woken looks again.
+  if (state_of(before) == State::Dying && (before & kPinMask) == 1) [[unlikely]]
+    pal::wake_one(pins_of(lines[number]));
+}
+
+// For the one that has made the line Dying.
+void wait_for_pins(const Line& line) noexcept {
+  for (;;) {
+    // acquire: what others did under their pins.
+    const std::uint64_t word = line.word.load(std::memory_order_acquire);
+    if ((word & kPinMask) == 0) return;
+    pal::wait(pins_of(line), static_cast<std::uint32_t>(word));
+  }
 }
 
 Owner find_once(std::uintptr_t address) noexcept {
@@ -254,7 +275,7 @@ Instance* retire(InstanceHandle handle, std::uint32_t& number) noexcept {
     (*held_for_fork)[number] = false;
     unpin(number);
   }
-  while ((line->word.load(std::memory_order_acquire) & kPinMask) != 0) pal::yield();
+  wait_for_pins(*line);
   Instance* instance = line->instance.load(std::memory_order_relaxed);
   const pal::LockGuard held(guard);
   unlink(number);

@@ -8,6 +8,11 @@
 // The state of a line is one word:
 //     63..24     | 23..20 | 19..0
 //     generation | state  | pins
+//
+// Who ends an instance makes the line Dying, after which there is no new pin, and sleeps on the half of the word that
+// has state and pins until there is none left. The last one that goes finds the line Dying and wakes it: there is at
+// most one to wake. No wake is lost, because the system compares the half with what the sleeper saw before it lets it
+// sleep. Nobody spins: a thread of real-time priority that did would keep the one it waits for from its processor.
 #pragma once
 
 #include <bitset>

@@ -61,10 +61,14 @@ Span Arena::close() noexcept {
   return std::move(span_);
 }
 
-void Arena::forget_committed() noexcept { committed_by_all.store(0, std::memory_order_relaxed); }
+void Arena::forget_counts() noexcept {
+  committed_by_all.store(0, std::memory_order_relaxed);
+  forget_moved_runs();
+}
 
-void Arena::count_committed() const noexcept {
+void Arena::count_again() const noexcept {
   committed_by_all.fetch_add(bytes(committed_pages_.load(std::memory_order_relaxed)), std::memory_order_relaxed);
+  count_moved_runs_again();
 }
 
 Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) noexcept {

@@ -99,9 +99,13 @@ class Arena {
   // contents are lost. False: nothing was changed.
   bool renew(char* address, std::uint64_t pages) noexcept;
 
-  // For the fork handlers, in the child: what the process has committed is what its arenas count, one by one from zero.
-  static void forget_committed() noexcept;
-  void count_committed() const noexcept;
+  // For the fork handlers, in the child: what the process has committed and moved is what its arenas count, one by one
+  // from zero. Those that the fork cut off are not among them.
+  static void forget_counts() noexcept;
+  void count_again() const noexcept;
+
+  // Runs of all arenas that have entries of their own in the system's map table.
+  static std::uint32_t moved_runs_of_process() noexcept;
 
   void set_quota(std::size_t bytes) noexcept;
   Counts counts() const noexcept;
@@ -134,6 +138,8 @@ class Arena {
   bool take_back(PageRun run, std::uint64_t moved) noexcept;
   PageRun relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages) noexcept;
   void count_moved_runs(std::int32_t change) noexcept;
+  static void forget_moved_runs() noexcept;
+  void count_moved_runs_again() const noexcept;
 
   bool may_begin_huge_pages(std::uint64_t more) const noexcept;
   bool reach_huge_pages(std::uint64_t pages, std::uint64_t more) noexcept;

@@ -183,4 +183,12 @@ void Arena::count_moved_runs(std::int32_t change) noexcept {
   moved_runs_of_all.fetch_add(static_cast<std::uint32_t>(change), std::memory_order_relaxed);
 }
 
+std::uint32_t Arena::moved_runs_of_process() noexcept { return moved_runs_of_all.load(std::memory_order_relaxed); }
+
+void Arena::forget_moved_runs() noexcept { moved_runs_of_all.store(0, std::memory_order_relaxed); }
+
+void Arena::count_moved_runs_again() const noexcept {
+  moved_runs_of_all.fetch_add(moved_runs_, std::memory_order_relaxed);
+}
+
 }  // namespace berth::core

@@ -339,4 +339,12 @@ void close(Instance& instance) noexcept {
   runs_of_all.fetch_sub(instance.guard.runs.load(std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
+std::uint32_t runs_of_process() noexcept { return runs_of_all.load(std::memory_order_relaxed); }
+
+void forget_counts() noexcept { runs_of_all.store(0, std::memory_order_relaxed); }
+
+void count_again(const Instance& instance) noexcept {
+  runs_of_all.fetch_add(instance.guard.runs.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
 }  // namespace berth::core::guarded_blocks

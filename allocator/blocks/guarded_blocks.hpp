@@ -114,6 +114,13 @@ void purge(Instance& instance) noexcept;
 // The instance ends, and its runs with it.
 void close(Instance& instance) noexcept;
 
+// Runs of all instances.
+std::uint32_t runs_of_process() noexcept;
+
+// For the fork handlers, in the child: as the arena's functions of these names.
+void forget_counts() noexcept;
+void count_again(const Instance& instance) noexcept;
+
 }  // namespace guarded_blocks
 
 }  // namespace berth::core

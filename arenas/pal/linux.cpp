@@ -5,10 +5,10 @@
 #if defined(__linux__)
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 #include <linux/futex.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
@@ -177,13 +177,74 @@ ThreadId thread_id() noexcept {
   return std::uint64_t{static_cast<std::uint32_t>(getpid())} << 32 | static_cast<std::uint32_t>(thread);
 }
 
+namespace {
+
+// Whether the processor time of a thread of this process can be asked for, by its number: the clock has it in it,
+// inverted, above the three bits that say whose time and of what (linux/posix-timers.h).
+bool has_clock(pid_t thread) noexcept {
+  constexpr int kThreadsOwn = 4;
+  constexpr int kScheduled = 2;
+  timespec time;
+  const auto clock = static_cast<clockid_t>((~static_cast<unsigned>(thread) << 3) | kThreadsOwn | kScheduled);
+  return syscall(SYS_clock_gettime, clock, &time) == 0;
+}
+
+std::size_t append(char* out, const char* text) noexcept {
+  const std::size_t length = std::strlen(text);
+  std::memcpy(out, text, length + 1);
+  return length;
+}
+
+std::size_t append(char* out, pid_t number) noexcept {
+  char digits[12];
+  std::size_t count = 0;
+  for (auto left = static_cast<unsigned>(number); left > 0 || count == 0; left /= 10) {
+    digits[count++] = static_cast<char>('0' + left % 10);
+  }
+  for (std::size_t at = 0; at < count; ++at) out[at] = digits[count - 1 - at];
+  out[count] = '\0';
+  return count;
+}
+
+// Whether /proc is there and speaks of this process by the numbers that it has itself. It may be another namespace's.
+bool proc_is_own(pid_t process, pid_t thread) noexcept {
+  char expected[64];
+  std::size_t length = append(expected, process);
+  length += append(expected + length, "/task/");
+  length += append(expected + length, thread);
+  char found[64];
+  const long got = syscall(SYS_readlinkat, AT_FDCWD, "/proc/thread-self", found, sizeof(found));
+  return got == static_cast<long>(length) && std::memcmp(found, expected, length) == 0;
+}
+
+bool proc_lacks(pid_t process, pid_t thread) noexcept {
+  char path[64];
+  std::size_t length = append(path, "/proc/");
+  length += append(path + length, process);
+  length += append(path + length, "/task/");
+  append(path + length, thread);
+  return syscall(SYS_faccessat, AT_FDCWD, path, F_OK) != 0 && errno == ENOENT;
+}
+
+// For a process that may not ask for threads by signals (seccomp). What it is told of a thread counts only where it is
+// told of the calling one, which is alive, that it is there.
+bool is_known_dead(pid_t process, pid_t thread) noexcept {
+  const auto self = static_cast<pid_t>(syscall(SYS_gettid));
+  if (has_clock(self)) return !has_clock(thread);
+  return proc_is_own(process, self) && proc_lacks(process, thread);
+}
+
+}  // namespace
+
 bool thread_alive(ThreadId id) noexcept {
   const ErrnoKeeper keeper;
   const auto process = static_cast<pid_t>(id >> 32);
   // A child of vfork, or of a fork that ran no handlers, has a number of its own, and the system knows the thread under
   // this number not at all.
   if (process != getpid()) return true;
-  return syscall(SYS_tgkill, process, static_cast<pid_t>(id), 0) == 0 || errno != ESRCH;
+  const auto thread = static_cast<pid_t>(id);
+  if (syscall(SYS_tgkill, process, thread, 0) == 0) return true;
+  return errno != ESRCH && !is_known_dead(process, thread);
 }
 
 std::uintptr_t thread_token() noexcept { return static_cast<std::uintptr_t>(pthread_self()); }
@@ -200,7 +261,11 @@ void wake_one(const void* word) noexcept {
   syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
 }
 
-void yield() noexcept { sched_yield(); }
+void sleep(std::uint64_t nanoseconds) noexcept {
+  const ErrnoKeeper keeper;
+  const timespec time{static_cast<time_t>(nanoseconds / 1000000000), static_cast<long>(nanoseconds % 1000000000)};
+  syscall(SYS_nanosleep, &time, nullptr);  // the function is a cancellation point
+}
 
 std::uint64_t monotonic_nanoseconds() noexcept {
   timespec now{};

@@ -119,12 +119,14 @@ std::uintptr_t thread_token() noexcept;
 // may leave some out. On Linux it tells of none.
 void at_thread_exit(void (*end)() noexcept) noexcept;
 
-// Blocks while *word == expected; may wake for no reason.
+// Blocks while *word == expected; may wake for no reason. What is waited for like this may be done by a thread of any
+// priority.
 void wait(const void* word, std::uint32_t expected) noexcept;
 void wake_one(const void* word) noexcept;
 
-// Lets another thread run.
-void yield() noexcept;
+// Lets other threads run for about so long, those of a lower priority too: one that only yields lets nobody run but its
+// equals. For waits whose end nobody can tell.
+void sleep(std::uint64_t nanoseconds) noexcept;
 
 // Of a clock that only goes forward. [signal-safe]
 std::uint64_t monotonic_nanoseconds() noexcept;

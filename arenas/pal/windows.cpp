@@ -188,7 +188,7 @@ void wake_one(const void* word) noexcept {
   WakeByAddressSingle(const_cast<void*>(word));
 }
 
-void yield() noexcept { SwitchToThread(); }
+void sleep(std::uint64_t nanoseconds) noexcept { Sleep(static_cast<DWORD>((nanoseconds + 999999) / 1000000)); }
 
 std::uint64_t monotonic_nanoseconds() noexcept {
   constexpr std::uint64_t kSecond = 1000000000;

@@ -3,8 +3,6 @@
 //
 // Hosts that have locked themselves in: by a filter of system calls, by giving up their user. What can be found out
 // another way is; what cannot is said with the name of the call that was refused.
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,6 +19,7 @@
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
+#include "support/refuse_call.hpp"
 
 using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
@@ -28,19 +27,6 @@ using Outcome = berth::UnloadReport::Outcome;
 #if !defined(__SANITIZE_THREAD__)  // see in_child.hpp
 
 namespace {
-
-// From here on the system answers this call with this error, in all threads of the process.
-bool refuse_call(long number, unsigned error) {
-  std::array<sock_filter, 4> filter = {{
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(number), 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  }};
-  const sock_fprog program = {static_cast<unsigned short>(filter.size()), filter.data()};
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program) == 0;
-}
 
 // What setuid does: the process's files in /proc are root's.
 bool give_up_user() {

@@ -4,7 +4,9 @@
 // Hosts and lists, found by their notes. Linked into hosts and into plugins with berth::plugin_new: libc alone, no
 // allocation.
 #include <link.h>
-#include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "host_api/src/hosts/host_list.hpp"
 #include "host_api/src/hosts/notes_linux.hpp"
@@ -62,7 +64,11 @@ void HostList::remove(const HostFunctions& host) noexcept {
     place.store(nullptr, std::memory_order_seq_cst);
     found = true;
   }
-  while (found && askers_.load(std::memory_order_seq_cst) != 0) ::sched_yield();
+  // It sleeps, because who asks may have a lower priority, and would not run if it only yielded; and nobody wakes it,
+  // because who has asked may lie in a module that goes. By the system call, because the function is a cancellation
+  // point.
+  const timespec soon = {0, 20'000};
+  while (found && askers_.load(std::memory_order_seq_cst) != 0) ::syscall(SYS_nanosleep, &soon, nullptr);
 }
 
 const HostFunctions* HostList::find_owner(const void* address) noexcept {

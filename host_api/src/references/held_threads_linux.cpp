@@ -108,7 +108,7 @@ bool ask(int signal, pid_t thread, std::uint32_t round, std::size_t number) noex
 bool blocks_for_long(pid_t thread, int signal) noexcept {
   for (int look = 0; look < 4; ++look) {
     if (!files::blocks_signal(thread, signal)) return false;
-    pal::yield();
+    pal::sleep(20'000);
   }
   return true;
 }
