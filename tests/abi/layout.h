@@ -10,6 +10,7 @@
 
 #include "berth/allocator.h"
 #include "berth/instance.h"
+#include "berth/log.h"
 #include "berth/plugin.h"
 #include "berth/unload_report.h"
 
@@ -111,6 +112,22 @@ PIN_MEMBER(berth_misuse, caller, 56, 8);
 PIN_MEMBER(berth_misuse, block, 64, 8);
 PIN_MEMBER(berth_misuse, block_size, 72, 8);
 PIN_SIZE(berth_misuse, 80);
+
+PIN_MEMBER(berth_reference, struct_size, 0, 4);
+PIN_MEMBER(berth_reference, kind, 4, 4);
+PIN_MEMBER(berth_reference, at, 8, 8);
+PIN_MEMBER(berth_reference, target, 16, 8);
+PIN_MEMBER(berth_reference, block, 24, 8);
+PIN_MEMBER(berth_reference, block_size, 32, 8);
+PIN_MEMBER(berth_reference, thread, 40, 8);
+PIN_MEMBER(berth_reference, name, 48, 8);
+PIN_SIZE(berth_reference, 56);
+
+PIN_MEMBER(berth_log_record, struct_size, 0, 4);
+PIN_MEMBER(berth_log_record, severity, 4, 4);
+PIN_MEMBER(berth_log_record, code, 8, 4);
+PIN_MEMBER(berth_log_record, line, 16, 8);
+PIN_SIZE(berth_log_record, 24);
 
 PIN_MEMBER(berth_unload_report, struct_size, 0, 4);
 PIN_MEMBER(berth_unload_report, outcome, 4, 4);
