@@ -34,7 +34,7 @@ namespace {
 struct Entry {
   explicit Entry(std::uintptr_t base) : claim(registry::claim("pinned")) {
     REQUIRE(claim.line != registry::kNoLine);
-    registry::publish(claim.line, reinterpret_cast<Instance*>(base), reinterpret_cast<char*>(base), 4096);
+    registry::publish(claim.line, reinterpret_cast<core::Instance*>(base), reinterpret_cast<char*>(base), 4096);
   }
   registry::Claim claim;
 };
@@ -121,7 +121,7 @@ TEST_CASE("a forked child counts the runs of the instances that it has") {
   berth_instance* const cut_off = make("cut off");
   CHECK(guarded_blocks::runs_of_process() > runs);
   // A thread is in the midst of its destruction when the fork comes.
-  Instance* const dying = registry::resolve(to_handle(cut_off));
+  core::Instance* const dying = registry::resolve(to_handle(cut_off));
   std::uint32_t line = 0;
   REQUIRE(registry::retire(to_handle(cut_off), line) == dying);
   const auto ending = tests::in_child([&] {
