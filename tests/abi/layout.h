@@ -151,6 +151,8 @@ PIN_MEMBER(berth_unload_report, metering_text, 1096, 256);
 PIN_MEMBER(berth_unload_report, parts, 1352, 8);
 PIN_MEMBER(berth_unload_report, parts_uncertain, 1360, 8);
 PIN_MEMBER(berth_unload_report, part_text, 1368, 256);
+PIN_MEMBER(berth_unload_report, references, 1624, 8);
+PIN_MEMBER(berth_unload_report, reference_text, 1632, 256);
 
 #endif
 
@@ -187,6 +189,8 @@ PIN(cause_unknown, BERTH_CAUSE_UNKNOWN == 9);
 PIN(cause_put_off, BERTH_CAUSE_PUT_OFF == 10);
 PIN(cause_exception, BERTH_CAUSE_EXCEPTION == 11);
 PIN(cause_process_state, BERTH_CAUSE_PROCESS_STATE == 12);
+PIN(cause_referenced, BERTH_CAUSE_REFERENCED == 13);
+PIN(unload_kept, BERTH_UNLOAD_KEPT == 3);
 
 PIN(hardening_default, BERTH_HARDENING_DEFAULT == 0);
 PIN(hardening_fast, BERTH_HARDENING_FAST == 1);

@@ -75,6 +75,17 @@ class Error : public std::exception {
   std::string text_;
 };
 
+// What an unload does with blocks that the plugin never freed.
+enum class Release : std::uint32_t {
+  PluginsDefault = 0,  // Always for a plugin that was written for Berth, as it agreed
+  Always,              // they are given back with everything else
+  // They are given back if nobody points to one of them: a search over all memory, stacks and registers, during which
+  // all threads stand still (berth_instance_references has what that means). Else the instance is kept, the report
+  // says Kept and names who points there, and Host::reap() looks again.
+  WhenUnreferenced,
+  Never  // the instance is kept as long as one of them lives
+};
+
 struct LoadOptions {
   std::string name;            // of the instance; empty: the plugin's berth_plugin name, else the file's stem
   std::size_t span_bytes = 0;  // these as in berth_instance_options
@@ -111,6 +122,7 @@ struct LoadOptions {
   // host does, when it wants no more of the plugin from those tools (Windows: once the module has left). A load that
   // fails keeps none. INVALID_ARGUMENT without private_copy, and for adopt().
   bool keep_copy = false;
+  Release release = Release::PluginsDefault;
 };
 
 class Host;
@@ -301,8 +313,9 @@ class Host {
   UnloadReport unload(Plugin&& plugin, Error& error) noexcept;
   UnloadReport unload(Plugin&& plugin, std::chrono::milliseconds timeout, Error& error) noexcept;
 
-  // Tries again for each plugin that could not be unloaded when its Plugin ended, and for each zombie whose module may
-  // have left since. Returns the reports of those that are gone now.
+  // Tries again for each plugin that could not be unloaded when its Plugin ended, for each zombie whose module may have
+  // left since, and for each instance that was kept because somebody pointed into it. Returns the reports of those that
+  // are gone now, and of zombies whose instance is kept from now on.
   std::vector<UnloadReport> reap();
 
   std::size_t zombies() const noexcept;

@@ -12,7 +12,8 @@
 enum {
   BERTH_UNLOAD_REFUSED = 0, /* nothing was changed */
   BERTH_UNLOAD_DESTROYED,   /* module and instance are gone */
-  BERTH_UNLOAD_ZOMBIE       /* the module is still mapped, so its instance is kept */
+  BERTH_UNLOAD_ZOMBIE,      /* the module is still mapped, so its instance is kept */
+  BERTH_UNLOAD_KEPT         /* the module is gone; its instance is kept, because blocks of it may be in use */
 };
 
 /* Why a plugin was not unloaded. */
@@ -35,7 +36,9 @@ enum {
   /* The C++ library keeps a pointer into the plugin for the whole process: a handler (std::set_terminate,
    * std::set_new_handler), the default memory resource, the global locale, or what a standard stream uses. Refused;
    * left to a later reap where berth_detach has not taken it back. */
-  BERTH_CAUSE_PROCESS_STATE
+  BERTH_CAUSE_PROCESS_STATE,
+  /* The module is gone, and its instance kept: */
+  BERTH_CAUSE_REFERENCED /* somebody points into it, whom the references name */
 };
 
 /* How much of the plugin's memory its instance sees. */
@@ -72,10 +75,12 @@ typedef struct {
   char dependency_text[BERTH_REPORT_TEXT_BYTES]; /* the first of them, and why it is */
   uint32_t metering;                             /* BERTH_METERING_...: what live_blocks and live_bytes are worth */
   uint32_t reserved;
-  char metering_text[BERTH_REPORT_TEXT_BYTES]; /* the reason; empty where the whole is metered */
-  size_t parts;                                /* modules that the plugin has opened (dlopen) and not closed */
-  size_t parts_uncertain;                      /* of these, such as somebody else may have opened */
-  char part_text[BERTH_REPORT_TEXT_BYTES];     /* the first of them, and what is not metered of it */
+  char metering_text[BERTH_REPORT_TEXT_BYTES];  /* the reason; empty where the whole is metered */
+  size_t parts;                                 /* modules that the plugin has opened (dlopen) and not closed */
+  size_t parts_uncertain;                       /* of these, such as somebody else may have opened */
+  char part_text[BERTH_REPORT_TEXT_BYTES];      /* the first of them, and what is not metered of it */
+  size_t references;                            /* who was found to point into the instance, or the module */
+  char reference_text[BERTH_REPORT_TEXT_BYTES]; /* their names, with commas */
 } berth_unload_report;
 
 #endif

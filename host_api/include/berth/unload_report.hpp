@@ -38,7 +38,9 @@ enum class Cause : std::uint32_t {
   PutOff = BERTH_CAUSE_PUT_OFF,
   // Refused, or left to Host::reap(), and nothing was changed:
   Exception = BERTH_CAUSE_EXCEPTION,
-  ProcessState = BERTH_CAUSE_PROCESS_STATE
+  ProcessState = BERTH_CAUSE_PROCESS_STATE,
+  // The module is gone, and its instance kept:
+  Referenced = BERTH_CAUSE_REFERENCED
 };
 
 // How much of a plugin's memory its instance sees, by what its modules import: what they take at run time by a name
@@ -73,12 +75,26 @@ struct PartReport {
   std::string metering_text;          // the reason; empty where the whole is metered
 };
 
+// Who points into an instance that is kept, or into a module that is about to close: as berth_reference of
+// berth/instance.h has it, with a name of its own. An address of a block is told to berth_instance_references' visitor
+// alone: a report that is kept would point there, too, and keep the instance.
+struct Reference {
+  std::uint32_t kind = 0;        // BERTH_REFERENCE_...
+  const void* at = nullptr;      // where the pointer lies; NULL: in an instance's block
+  const void* target = nullptr;  // where it points to, in a module; NULL: into a block
+  const void* block = nullptr;   // NULL
+  std::size_t block_size = 0;    // usable bytes of the block; 0: it points into a module
+  std::uint64_t thread = 0;      // of a stack, where it is known; else 0
+  std::string name;              // "thread 4711 (audio)", "libfoo.so: registry+0x18", "plugin reverb", ...
+};
+
 // How an unload ended.
 struct UnloadReport {
   enum class Outcome {
     Refused = BERTH_UNLOAD_REFUSED,      // nothing was changed; the Error says why
     Destroyed = BERTH_UNLOAD_DESTROYED,  // module and instance are gone
-    Zombie = BERTH_UNLOAD_ZOMBIE         // the module is still mapped, so its instance is kept until Host::reap()
+    Zombie = BERTH_UNLOAD_ZOMBIE,        // the module is still mapped, so its instance is kept until Host::reap()
+    Kept = BERTH_UNLOAD_KEPT             // the module is gone; its instance is kept until nobody points into it
   };
 
   Outcome outcome = Outcome::Refused;
@@ -97,6 +113,7 @@ struct UnloadReport {
   std::vector<PartReport> parts;      // that are left open
   std::size_t parts_uncounted = 0;    // opened besides, for which the plugin's count (128 modules) had no place
   std::chrono::nanoseconds time_taken{};
+  std::vector<Reference> references;  // who points there, one of each place, and four at most
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.
   berth_status copy_to(berth_unload_report* out) const noexcept;

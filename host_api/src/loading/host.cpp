@@ -12,6 +12,7 @@
 #include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/loading/plugin_loading.hpp"
 #include "host_api/src/plugin/plugin_state.hpp"
+#include "host_api/src/unloading/keeping.hpp"
 #include "host_api/src/unloading/teardown.hpp"
 #include "host_api/src/unloading/unloading.hpp"
 
@@ -92,6 +93,7 @@ Plugin& Plugin::operator=(Plugin&& other) noexcept {
 Plugin::~Plugin() {
   const pal::NoCancellation alive;
   if (state_ == nullptr) return;
+  BERTH_NOTE_CALLER_FRAME(*state_);
   if (detail::any_exception()) {  // perhaps the plugin's, which somebody is yet to read
     if (state_->holds.closed()) return;
     detail::leave_to_reap(std::move(state_), detail::exception_in_hand());
@@ -227,6 +229,7 @@ Plugin Host::adopt(void* native_handle, const LoadOptions& options, berth_instan
 UnloadReport Host::unload(Plugin&& plugin) {
   const pal::NoCancellation alive;
   if (plugin.state_ == nullptr) throw empty_plugin();
+  BERTH_NOTE_CALLER_FRAME(*plugin.state_);
   // A copy: berth_detach may look at the Plugin, which is to answer BUSY and not to be empty.
   UnloadReport report = detail::unload_plugin(std::shared_ptr(plugin.state_), std::nullopt);
   plugin.state_.reset();
@@ -236,6 +239,7 @@ UnloadReport Host::unload(Plugin&& plugin) {
 UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout) {
   const pal::NoCancellation alive;
   if (plugin.state_ == nullptr) throw empty_plugin();
+  BERTH_NOTE_CALLER_FRAME(*plugin.state_);
   UnloadReport report = detail::unload_plugin(std::shared_ptr(plugin.state_), timeout);
   plugin.state_.reset();
   return report;
@@ -253,18 +257,29 @@ std::vector<UnloadReport> Host::reap() {
   const pal::NoCancellation alive;
   std::vector<UnloadReport> reports;
   detail::tear_down_orphans(&reports);
-  std::shared_ptr<detail::PluginState> rest = state_->take_all();
-  while (const std::shared_ptr<detail::PluginState> plugin = std::move(rest)) {
-    rest = std::move(plugin->next);
-    UnloadReport report;
-    if (!detail::tear_down_again(*plugin, report)) {
-      state_->put_back(plugin);
-      continue;
-    }
-    state_->gone();
-    try {
-      reports.push_back(std::move(report));
-    } catch (...) {  // out of memory costs the report, never the zombies that are left
+  // Of kept instances that point at each other the first is gone when the second is looked at, not the other way round.
+  for (bool again = true; again;) {
+    again = false;
+    std::shared_ptr<detail::PluginState> rest = state_->take_all();
+    while (const std::shared_ptr<detail::PluginState> plugin = std::move(rest)) {
+      rest = std::move(plugin->next);
+      UnloadReport report;
+      BERTH_NOTE_CALLER_FRAME(*plugin);
+      if (!detail::tear_down_again(*plugin, report)) {
+        state_->put_back(plugin);
+        continue;
+      }
+      if (report.outcome == UnloadReport::Outcome::Kept) {
+        state_->becomes_kept(*plugin);
+        state_->put_back(plugin);
+      } else {
+        state_->gone(*plugin);
+        again |= plugin->kept;
+      }
+      try {
+        reports.push_back(std::move(report));
+      } catch (...) {  // out of memory costs the report, never the zombies that are left
+      }
     }
   }
   return reports;

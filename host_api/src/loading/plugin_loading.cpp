@@ -240,6 +240,7 @@ std::shared_ptr<PluginState> new_state(std::shared_ptr<ZombieList> zombies, cons
   plugin->zombies = std::move(zombies);
   plugin->path = path;
   plugin->check_threads = options.check_threads;
+  plugin->release = options.release;
   plugin->is_copy = options.private_copy;
   plugin->name = options.name.empty() ? path.stem().string() : options.name;
   return plugin;

@@ -23,7 +23,7 @@ constinit KeptForEver kept_for_ever;
 constinit KeptForEver kept_for_another_host;
 
 void keep_without_host(std::shared_ptr<PluginState> plugin) noexcept {
-  const bool is_orphan = plugin->obstacle.why == Cause::Exception;
+  const bool is_orphan = plugin->kept || plugin->obstacle.why == Cause::Exception;
   try {
     const std::string cause = plugin->obstacle ? plugin->obstacle.text : "an import or a lease still holds it";
     core::log::write(core::log::Severity::Warning, core::log::Code::HostEnded,
@@ -40,13 +40,18 @@ void keep_without_host(std::shared_ptr<PluginState> plugin) noexcept {
 }  // namespace
 
 void ZombieList::add(std::shared_ptr<PluginState> plugin) noexcept {
-  count_.fetch_add(1, std::memory_order_relaxed);
+  if (!plugin->kept) count_.fetch_add(1, std::memory_order_relaxed);
   put_back(std::move(plugin));
 }
 
 std::shared_ptr<PluginState> ZombieList::take_all() noexcept {
   const pal::LockGuard lock(mutex_);
   return std::move(first_);
+}
+
+bool ZombieList::is_empty() noexcept {
+  const pal::LockGuard lock(mutex_);
+  return first_ == nullptr;
 }
 
 void ZombieList::put_back(std::shared_ptr<PluginState> plugin) noexcept {

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -46,6 +47,9 @@ struct PluginState {
   ModuleOwner owner;                  // of these
   std::vector<CodeRange> code;        // of the module, from when it was opened
   bool check_threads = true;          // of the load options
+  Release release = Release::PluginsDefault;
+  bool kept = false;                // the module has left, and the instance waits until nobody points into it
+  std::uintptr_t caller_frame = 0;  // where the stack of whoever unloads begins, as far as it counts; 0: all of it
   FileClaim claim;
   HoldCount holds;
   bool attached = false;          // berth_attach has run (or there is none): berth_detach is due
@@ -63,12 +67,20 @@ class ZombieList {
  public:
   constexpr ZombieList() = default;
 
-  // After end(): kept until the process ends.
+  // After end(): kept until the process ends. Instances that are kept are listed and not counted: no zombies.
   void add(std::shared_ptr<PluginState> plugin) noexcept;
   // All of them, as a list through `next`; they are counted on until gone() or put_back().
   std::shared_ptr<PluginState> take_all() noexcept;
   void put_back(std::shared_ptr<PluginState> plugin) noexcept;
-  void gone() noexcept { count_.fetch_sub(1, std::memory_order_relaxed); }
+  void gone(const PluginState& plugin) noexcept {
+    if (!plugin.kept) count_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  // A zombie's module has left, and its instance is kept.
+  void becomes_kept(PluginState& plugin) noexcept {
+    gone(plugin);
+    plugin.kept = true;
+  }
+  bool is_empty() noexcept;
   std::size_t count() const noexcept { return count_.load(std::memory_order_relaxed); }
 
   // The Host has ended: nobody reaps this list any more. Plugins that an exception held back become orphans.

@@ -16,6 +16,7 @@
 #include "host_api/src/inside/inside.hpp"
 #include "host_api/src/inside/library_pointers.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
+#include "host_api/src/unloading/keeping.hpp"
 #include "host_api/src/unloading/left_behind.hpp"
 #include "host_api/src/unloading/survivors.hpp"
 
@@ -139,25 +140,47 @@ void tell_metering(const PluginState& plugin, UnloadReport& report) noexcept {
   }
 }
 
-// The module was closed. True: it has left, and the instance is destroyed.
+void tell_obstacle(const PluginState& plugin, UnloadReport& report) noexcept {
+  report.why = plugin.obstacle.why;
+  try {
+    report.cause = plugin.obstacle.text;
+  } catch (...) {
+    report.cause = unknown_obstacle().text;
+  }
+}
+
+// The module has left. True: the instance is destroyed; else it is kept.
+bool end_instance(PluginState& plugin, UnloadReport& report) noexcept {
+  plugin.obstacle = {};
+  if (keep_instance(plugin, report)) {
+    report.outcome = UnloadReport::Outcome::Kept;
+    report.status = BERTH_OK;
+    tell_obstacle(plugin, report);
+    berth_instance_purge(plugin.instance);
+    return false;
+  }
+  report.survivors = largest_survivors(plugin.instance);
+  berth_instance_report freed{};
+  freed.struct_size = sizeof(freed);
+  report.status = berth_instance_destroy(plugin.instance, &freed);
+  report.outcome = UnloadReport::Outcome::Destroyed;
+  report.live_blocks = freed.live_blocks;
+  report.live_bytes = freed.live_bytes;
+  report.returned_bytes = freed.returned_bytes;
+  return true;
+}
+
+// The module was closed. True: it has left, and the instance is destroyed or kept.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
   tell_metering(plugin, report);
   tell_parts(plugin, report);
   const bool stays = still_mapped(plugin);
   account_for_modules(plugin, report);
   if (stays) return false;
-  plugin.obstacle = {};
   plugin.owner.withdraw();
-  report.survivors = largest_survivors(plugin.instance);
-  berth_instance_report freed{};
-  freed.struct_size = sizeof(freed);
-  report.status = berth_instance_destroy(plugin.instance, &freed);
   plugin.copy.remove();
+  end_instance(plugin, report);
   plugin.claim.release();
-  report.outcome = UnloadReport::Outcome::Destroyed;
-  report.live_blocks = freed.live_blocks;
-  report.live_bytes = freed.live_bytes;
-  report.returned_bytes = freed.returned_bytes;
   return true;
 }
 
@@ -178,12 +201,7 @@ void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
     report.live_blocks = statistics.live_blocks;
     report.live_bytes = statistics.live_bytes;
   }
-  report.why = plugin.obstacle.why;
-  try {
-    report.cause = plugin.obstacle.text;
-  } catch (...) {
-    report.cause = unknown_obstacle().text;
-  }
+  tell_obstacle(plugin, report);
 }
 
 // What leaves with the plugin.
@@ -257,6 +275,10 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
     report_zombie(*plugin, report);
     ZombieList& zombies = *plugin->zombies;
     zombies.add(std::move(plugin));
+  } else if (report.outcome == UnloadReport::Outcome::Kept) {
+    plugin->kept = true;
+    ZombieList& zombies = *plugin->zombies;
+    zombies.add(std::move(plugin));
   }
   report.time_taken = Clock::now() - start;
   return report;
@@ -268,6 +290,11 @@ bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
   if (Obstacle exception = find_exception(plugin)) {
     if (plugin.module.is_open()) plugin.obstacle = std::move(exception);
     return false;
+  }
+  if (plugin.kept) {
+    const bool gone = end_instance(plugin, report);
+    report.time_taken = Clock::now() - start;
+    return gone;
   }
   if (plugin.module.is_open()) {  // somebody held it or was inside when it was to be closed
     if (!plugin.holds.closed() && !plugin.holds.close()) return false;
@@ -299,7 +326,7 @@ UnloadReport leave_to_reap(std::shared_ptr<PluginState> plugin, Obstacle obstacl
 
 void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept {
   ZombieList& orphans = ZombieList::orphans();
-  if (orphans.count() == 0) return;
+  if (orphans.is_empty()) return;
   std::shared_ptr<PluginState> rest = orphans.take_all();
   while (const std::shared_ptr<PluginState> plugin = std::move(rest)) {
     rest = std::move(plugin->next);
@@ -308,7 +335,11 @@ void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept {
       orphans.put_back(plugin);
       continue;
     }
-    orphans.gone();
+    orphans.gone(*plugin);
+    if (report.outcome == UnloadReport::Outcome::Kept) {
+      plugin->kept = true;
+      orphans.put_back(plugin);
+    }
     try {
       if (reports != nullptr) reports->push_back(std::move(report));
     } catch (...) {  // out of memory costs the report
@@ -321,6 +352,7 @@ void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
   if (plugin->module.is_open() && !plugin->obstacle) plugin->obstacle = find_kept(*plugin);
   if (!plugin->obstacle) {
     plugin->module.close();
+    plugin->release = Release::Always;  // a plugin that was never loaded has handed nothing to anybody
     UnloadReport report;
     if (finish(*plugin, report)) return;
   }

@@ -28,7 +28,8 @@ Obstacle find_kept(const PluginState& plugin) noexcept;
 // mapped becomes a zombie.
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;
 
-// Tries again on one that ZombieList::take_all() gave. True: it is gone, `report` tells how.
+// Tries again on one that ZombieList::take_all() gave. True: it is gone, or its instance is kept from now on; `report`
+// tells which.
 bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept;
 
 // Reports a plugin whose door is open or closed as it is, and leaves it to its Host's reap.

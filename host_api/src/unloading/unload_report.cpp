@@ -45,6 +45,7 @@ const char* cause_name(Cause cause) noexcept {
     case Cause::PutOff: return "put-off";
     case Cause::Exception: return "exception";
     case Cause::ProcessState: return "process-state";
+    case Cause::Referenced: return "referenced";
     case Cause::Unknown: break;
   }
   return "unknown";
@@ -85,6 +86,13 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   ours.parts = parts.size() + parts_uncounted;
   for (const PartReport& part : parts) ours.parts_uncertain += part.certain ? 0 : 1;
   if (!parts.empty()) copy_text(ours.part_text, parts.front().path.string(), ": ", parts.front().metering_text);
+  ours.references = references.size();
+  std::string names;
+  try {
+    for (const Reference& reference : references) names += (names.empty() ? "" : ", ") + reference.name;
+  } catch (...) {  // out of memory costs names only
+  }
+  copy_text(ours.reference_text, names);
   write_struct(out, ours);
   return BERTH_OK;
 }
