@@ -84,8 +84,8 @@ class Search {
       const void* const* caches;
     };
     const Body* body = nullptr;
-    static_assert(sizeof(used) == sizeof(body));
-    std::memcpy(&body, static_cast<const void*>(&used), sizeof(body));
+    static_assert(sizeof(used) == sizeof(void*));
+    std::memcpy(&body, static_cast<const void*>(&used), sizeof(used));
     address(reinterpret_cast<std::uintptr_t>(body), what);
     for (std::size_t number = 0; number < body->count && !found_; ++number) {
       object(body->facets[number], what);

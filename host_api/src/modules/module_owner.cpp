@@ -13,10 +13,10 @@ namespace {
 constinit pal::Lock owners_mutex{pal::LockRank::Host};
 }  // namespace
 
-constinit ModuleOwner::Entry* ModuleOwner::rows_[kRows] = {};
+constinit ModuleOwner::Entry* ModuleOwner::rows[kRows] = {};
 
 ModuleOwner::Entry*& ModuleOwner::row_of(const ModuleIdentity& module) noexcept {
-  return rows_[(std::uint64_t{module.base} * 0x9e3779b97f4a7c15u) >> 56];
+  return rows[(std::uint64_t{module.base} * 0x9e3779b97f4a7c15u) >> 56];
 }
 
 void ModuleOwner::announce(const std::string& plugin, std::span<const MappedModule> modules) {

@@ -44,7 +44,7 @@ class ModuleOwner {
   };
   static constexpr std::size_t kRows = 256;
   static Entry*& row_of(const ModuleIdentity& module) noexcept;
-  static Entry* rows_[kRows];
+  static Entry* rows[kRows];
 
   std::string plugin_;
   std::vector<Entry> entries_;
