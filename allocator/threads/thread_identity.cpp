@@ -2,10 +2,13 @@
 // Copyright (c) the Berth authors
 #include "allocator/threads/thread_identity.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bitset>
 
+#include "allocator/misuse/log.hpp"
+#include "allocator/misuse/text.hpp"
 #include "arenas/pal/pal.hpp"
 
 namespace berth::core {
@@ -36,6 +39,11 @@ constinit std::uint32_t next_probe = 0;
 constinit std::bitset<kMaxThreads> inherited{};
 constinit std::uint64_t last_serial = 0;
 
+bool serials_are_used_up() noexcept {
+  const pal::LockGuard held(guard);
+  return last_serial == kLastThreadSerial;
+}
+
 // Frees the indexes of dead threads among the next `count` entries.
 void bury(std::uint32_t count) noexcept {
   for (; count > 0 && used_entries > 0; --count) {
@@ -61,28 +69,47 @@ std::uint32_t lowest_free() noexcept {
   return spoilt;
 }
 
-ThreadKey enrol(std::uint32_t probes) noexcept {
-  const pal::ThreadId system_thread = pal::thread_id();
-  // A stranger in a thread's place is one of those that share a cache, and leaves nothing behind in that thread.
-  if (system_thread == 0) return ThreadKey{kNoThreadIndex} << kThreadKeyShift;
-  pal::at_thread_exit(resign);
+constexpr ThreadKey kSharing = ThreadKey{kNoThreadIndex} << kThreadKeyShift;
+
+// Once in a process.
+void tell_end_of_serials() noexcept {
+  // Set by whoever comes first; relaxed: nothing else hangs on it.
+  static constinit std::atomic<bool> told{false};
+  if (told.exchange(true, std::memory_order_relaxed)) return;
+  Line line;
+  line << "berth: " << kLastThreadSerial << " threads have allocated in this process, and no more can be told apart: "
+       << "from now on new threads share one cache in each instance";
+  log::write(line.c_str());
+}
+
+ThreadKey enrol_new(pal::ThreadId system_thread, std::uint32_t probes) noexcept {
   const pal::LockGuard held(guard);
+  if (last_serial == kLastThreadSerial) return kSharing;
   bury(probes);
   std::uint32_t index = lowest_free();
   if (index == kNoThreadIndex) {
     bury(probes);
     index = lowest_free();
   }
+  if (index == kNoThreadIndex) return kSharing;
   const ThreadKey key = ((++last_serial << kThreadIndexBits) | index) << kThreadKeyShift;
-  if (index != kNoThreadIndex) {
-    entries[index].system_thread.store(system_thread, std::memory_order_relaxed);
-    entries[index].key.store(key, std::memory_order_release);
-  }
+  entries[index].system_thread.store(system_thread, std::memory_order_relaxed);
+  entries[index].key.store(key, std::memory_order_release);
   thread_key = key;
   if (thread_key == key) return key;
   // The system has no room for the word: the thread is one of those that share a cache.
-  if (index != kNoThreadIndex) entries[index].key.store(kNobody, std::memory_order_release);
-  return ThreadKey{kNoThreadIndex} << kThreadKeyShift;
+  entries[index].key.store(kNobody, std::memory_order_release);
+  return kSharing;
+}
+
+ThreadKey enrol(std::uint32_t probes) noexcept {
+  const pal::ThreadId system_thread = pal::thread_id();
+  // A stranger in a thread's place is one of those that share a cache, and leaves nothing behind in that thread.
+  if (system_thread == 0) return kSharing;
+  pal::at_thread_exit(resign);
+  const ThreadKey key = enrol_new(system_thread, probes);
+  if (key == kSharing && serials_are_used_up()) tell_end_of_serials();
+  return key;
 }
 
 }  // namespace
@@ -107,6 +134,11 @@ bool alive(ThreadKey key) noexcept {
   if (key <= kAbandoned || index >= kMaxThreads) return false;
   if (entries[index].key.load(std::memory_order_acquire) != key) return false;
   return pal::thread_alive(entries[index].system_thread.load(std::memory_order_relaxed));
+}
+
+void pass_serials(std::uint64_t count) noexcept {
+  const pal::LockGuard held(guard);
+  last_serial += std::min(count, kLastThreadSerial - last_serial);
 }
 
 pal::Lock& lock() noexcept { return guard; }

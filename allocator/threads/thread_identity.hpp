@@ -11,6 +11,9 @@
 // outlive a module). A thread that has ended is found dead by those who come after it: its system thread number is
 // gone. A number that was given to a new thread only reads as alive, which keeps a cache from its heirs but never takes
 // one from its owner.
+//
+// When the serial numbers are used up, after 69 billion threads, new threads share a cache: a number that came again
+// would make its thread the owner of another one's blocks.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +27,8 @@ using ThreadKey = std::uint64_t;
 
 inline constexpr unsigned kThreadKeyShift = 17;
 inline constexpr unsigned kThreadIndexBits = 10;
+inline constexpr std::uint64_t kLastThreadSerial = (std::uint64_t{1} << 36) - 1;
+static_assert((kLastThreadSerial << kThreadIndexBits << kThreadKeyShift) >> 63 == 0);
 inline constexpr std::uint32_t kMaxThreads = 1022;  // with a cache of their own; the others share one
 inline constexpr std::uint32_t kNoThreadIndex = 1023;
 
@@ -43,8 +48,8 @@ extern constinit BERTH_THREAD_WORD(ThreadKey, kUnknownThread) thread_key;
 
 namespace thread_identity {
 
-// The calling thread's key, made now if it has none or none with an index. Its index is kNoThreadIndex while
-// kMaxThreads others live.
+// The calling thread's key, made now if it has none. Its index is kNoThreadIndex while kMaxThreads others live; then it
+// is no key of its own, and takes no serial number.
 ThreadKey obtain_index() noexcept;
 
 // Ends the calling thread's key: its caches have no owner from now on.
@@ -52,6 +57,9 @@ void resign() noexcept;
 
 // Whether the key belongs to a living thread.
 bool alive(ThreadKey key) noexcept;
+
+// As if so many threads had come and gone: for the test of what happens when the serial numbers are used up.
+void pass_serials(std::uint64_t count) noexcept;
 
 // The lock of the table, and what a forked child does to it: one thread is left. The indexes of the others are given to
 // new threads when there are no fresh ones left: good for new instances, while in inherited ones their caches are not
