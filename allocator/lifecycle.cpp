@@ -29,6 +29,9 @@ Status refuse(Line& why, Status status, const char* field, std::size_t value, co
 // Below this much committed memory it is not worth asking whether threads have died.
 constexpr std::size_t kFirstCollection = std::size_t{1} << 20;
 
+// While fewer instances than that live, a new one may have entries of the map table of its own for the sake of cores.
+constexpr std::uint32_t kSparseCores = 1024;
+
 bool has_states(const Settings& settings) noexcept { return settings.hardening != Hardening::Fast; }
 
 // Under RLIMIT_AS, or a checker that has little address space, the default is what can be had.
@@ -96,6 +99,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
                   "bytes could not be committed");
   }
 
+  if (registry::live_instances() < kSparseCores) span.make_core_sparse();
   auto* instance = ::new (static_cast<void*>(plan.instance)) Instance;
   std::memcpy(instance->handle, settings.handle, kHandleBytes);
   instance->link_key = secrets::of(claim.id, 0);

@@ -40,6 +40,7 @@ void strike(std::uint32_t line) noexcept {
 void drop_memory(std::uint32_t line) noexcept {
   pal::decommit(lines[line].base, lines[line].bytes);
   pal::protect(lines[line].base, lines[line].bytes, pal::Protection::None);
+  pal::leave_out_of_core(lines[line].base, lines[line].bytes);
 }
 
 // False: the map table is full. The memory goes all the same, and nobody can reach the range.

@@ -27,6 +27,7 @@ class Span {
   Span(Span&& other) noexcept
       : reservation_(std::exchange(other.reservation_, {})),
         access_(other.access_),
+        sparse_core_(other.sparse_core_),
         low_(other.low_),
         high_(other.high_) {}
   Span& operator=(Span&& other) noexcept {
@@ -34,6 +35,7 @@ class Span {
       release();
       reservation_ = std::exchange(other.reservation_, {});
       access_ = other.access_;
+      sparse_core_ = other.sparse_core_;
       low_ = other.low_;
       high_ = other.high_;
     }
@@ -64,6 +66,15 @@ class Span {
     low_ = low;
     high_ = high;
     return true;
+  }
+
+  // Where all of a span is accessible, leaves out of a core what lies outside the window; else the system writes as
+  // many bytes as there are addresses. Costs entries of the map table: two instead of a share in one. Once, when the
+  // window is open.
+  void make_core_sparse() noexcept {
+    if (access_ != pal::Access::ReadWrite || !pal::leave_out_of_core(base(), bytes())) return;
+    sparse_core_ = pal::keep_in_core(low_, static_cast<std::size_t>(high_ - low_));
+    if (!sparse_core_) pal::keep_in_core(base(), bytes());
   }
 
   // Moves one end outwards, at least to `address`, with `reserve` bytes more where the system grants them.
@@ -111,11 +122,14 @@ class Span {
 
  private:
   bool commit(char* low, char* high) noexcept {
-    return access_ == pal::Access::ReadWrite || pal::commit(low, static_cast<std::size_t>(high - low));
+    const auto bytes = static_cast<std::size_t>(high - low);
+    if (sparse_core_) pal::keep_in_core(low, bytes);  // refused: a core lacks something
+    return access_ == pal::Access::ReadWrite || pal::commit(low, bytes);
   }
 
   Reservation reservation_;
   pal::Access access_ = pal::Access::None;
+  bool sparse_core_ = false;
   char* low_ = nullptr;
   char* high_ = nullptr;
 };

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "allocator/blocks/slab.hpp"
+#include "allocator/misuse/run_codes.hpp"
 #include "allocator/registry.hpp"
 #include "arenas/pal/pal.hpp"
 
@@ -17,14 +18,13 @@ namespace berth::core::departed {
 
 namespace {
 
-// What a page was, in the map that a span in quarantine keeps. Below kSmallestApart: size class + 1.
+// What a page was, in the map that a span in quarantine keeps. Below kSmallestApart: size class + 1. Of a large block:
+// a code of its run.
 enum PageByte : std::uint8_t {
   kNothing = 0,
-  kSmallestApart = kClasses + 1,  // the last class, cut as the one before it
-  kBody = 0xfe,
-  kLargeHead = 0xff
+  kSmallestApart = kClasses + 1  // the last class, cut as the one before it
 };
-static_assert(kSmallestApart < kBody);
+static_assert(kSmallestApart < run_codes::kLeast);
 
 struct Map {
   std::uintptr_t bytes = 0;  // address; the byte of the topmost page comes first, as in the pagemap
@@ -194,9 +194,7 @@ Map make_map(Instance& instance) noexcept {
     }
     if (page_word::kind(word) != PageKind::Run) continue;
     // The head is the last of a run that is met, its bodies lie behind.
-    map[index] = kLargeHead;
-    const std::uint64_t bodies = std::min(page_word::value(word) - 1, index);
-    std::memset(map + index - bodies, kBody, static_cast<std::size_t>(bodies));
+    run_codes::write(map + index, std::min(page_word::value(word) - 1, index) + 1);
   }
   return {reinterpret_cast<std::uintptr_t>(map), count, pagemap.zeroth_page()};
 }
@@ -211,6 +209,14 @@ bool seal(const Reservation& span, const Map& map) noexcept {
          pal::decommit(high, static_cast<std::size_t>(end - high)) &&
          pal::protect(span.base, span.bytes, pal::Protection::None) &&
          pal::protect(low, static_cast<std::size_t>(high - low), pal::Protection::Read);
+}
+
+// A core would have as many bytes as the span has addresses. The map stays in it.
+void leave_out_of_core(const Reservation& span, const Map& map) noexcept {
+  char* const low = page_address(map.bytes >> pal::kPageShift);
+  char* const high = page_address(pages_for(map.bytes + static_cast<std::size_t>(map.count)));
+  pal::leave_out_of_core(span.base, static_cast<std::size_t>(low - span.base));
+  pal::leave_out_of_core(high, static_cast<std::size_t>(span.base + span.bytes - high));
 }
 
 // The oldest span of the quarantine, out of it. Empty: there is none.
@@ -248,14 +254,13 @@ std::uint8_t page_at(const Map& map, std::uint64_t index) noexcept {
 bool find_block(const Map& map, const void* address, const char*& start, std::size_t& bytes) noexcept {
   const std::uint64_t index = map.top - page_number(address);
   const std::uint8_t byte = page_at(map, index);
-  if (byte == kBody || byte == kLargeHead) {
-    std::uint64_t head = index;
-    while (page_at(map, head) == kBody) ++head;
-    if (page_at(map, head) != kLargeHead) return false;
-    std::uint64_t last = head;
-    while (last > 0 && page_at(map, last - 1) == kBody) --last;
-    start = page_address(map.top - head);
-    bytes = static_cast<std::size_t>(head - last + 1) * pal::kPageSize;
+  if (byte >= run_codes::kLeast) {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+    const auto read = [&map](std::uint64_t at) { return page_at(map, at); };
+    if (!run_codes::find_ends(index, read, first, last)) return false;
+    start = page_address(map.top - first);
+    bytes = static_cast<std::size_t>(first - last + 1) * pal::kPageSize;
     return true;
   }
   if (byte == kNothing || byte > kSmallestApart) return false;
@@ -314,6 +319,7 @@ ledger::Release bury(Instance& instance, const char* name, std::size_t& returned
   const auto base = reinterpret_cast<std::uintptr_t>(span.base);
   // A span that the system will not seal is better gone.
   const bool keep = size > 0 && seal(span, map);
+  if (keep) leave_out_of_core(span, map);
   Reservation displaced;
   {
     const pal::LockGuard held(guard);

@@ -167,6 +167,16 @@ void forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   madvise(base, bytes, MADV_NOHUGEPAGE);  // refused only where there are no huge pages
 }
 
+bool leave_out_of_core(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  return madvise(base, bytes, MADV_DONTDUMP) == 0;
+}
+
+bool keep_in_core(void* base, std::size_t bytes) noexcept {
+  const ErrnoKeeper keeper;
+  return madvise(base, bytes, MADV_DODUMP) == 0;
+}
+
 ThreadId thread_id() noexcept {
   const ErrnoKeeper keeper;
   const auto thread = static_cast<pid_t>(syscall(SYS_gettid));

@@ -91,6 +91,12 @@ inline constexpr std::uint64_t kHugePages = 512;  // in pages
 void allow_huge_pages(void* base, std::size_t bytes) noexcept;
 void forbid_huge_pages(void* base, std::size_t bytes) noexcept;
 
+// Leaves pages out of the core that the system writes when the process dies, where it would write all of a range of
+// which some pages are used; and takes them in again. Both may split map entries. False: nothing was changed. On
+// Windows there is nothing to do.
+bool leave_out_of_core(void* base, std::size_t bytes) noexcept;
+bool keep_in_core(void* base, std::size_t bytes) noexcept;
+
 // When the system gives huge pages.
 enum class HugePages : std::uint8_t { Never, OnRequest, Always };
 HugePages huge_pages() noexcept;

@@ -158,6 +158,10 @@ void unlock_from_memory(void* base, std::size_t bytes) noexcept {
 // Large pages need a privilege, and are committed with the reservation or never.
 void allow_huge_pages(void*, std::size_t) noexcept {}
 void forbid_huge_pages(void*, std::size_t) noexcept {}
+
+// A dump has what is committed.
+bool leave_out_of_core(void*, std::size_t) noexcept { return true; }
+bool keep_in_core(void*, std::size_t) noexcept { return true; }
 HugePages huge_pages() noexcept { return HugePages::Never; }
 bool gives_parts_unasked() noexcept { return false; }
 

@@ -147,3 +147,26 @@ TEST_CASE("who asks for a cache is heard, however often there was none", "[fault
   world.check();
   world.end(false);
 }
+
+TEST_CASE("a large block that is gone is named with few questions", "[faults][departed]") {
+  arm({});
+  REQUIRE(berth_set_quarantine(2) == BERTH_OK);
+  const std::size_t bytes = std::size_t{1} << 30;
+  berth_instance* instance = nullptr;
+  REQUIRE(berth_instance_create(nullptr, &instance) == BERTH_OK);
+  auto* block = static_cast<char*>(berth_malloc(berth_instance_allocator(instance), bytes));
+  if (block == nullptr) WARN("this system does not commit a block of 1 GiB: not tested");
+  berth_instance_destroy(instance, nullptr);
+  disarm();
+  for (std::size_t part = 0; part < 8 && block != nullptr; ++part) {
+    const std::size_t offset = part * (bytes / 7) - (part == 7 ? part : 0);
+    std::array<char, 512> text{};
+    arm({});
+    berth_describe(block + offset, text.data(), text.size());
+    const std::uint32_t reads = disarm().asked[slot(Call::ReadMemory)];
+    CAPTURE(offset, text.data(), reads);
+    CHECK(reads < 200);
+    CHECK(std::string(text.data()).find("a block of 1073741824 bytes of plugin") != std::string::npos);
+  }
+  berth_set_quarantine(0);
+}

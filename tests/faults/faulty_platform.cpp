@@ -36,9 +36,10 @@ bool refuse(Call call) noexcept {
 }  // namespace
 
 const char* name_of(Call call) noexcept {
-  static constexpr const char* kNames[] = {
-      "supported", "reserve", "release", "commit", "decommit", "recommit", "empty", "move",    "renew", "protect",
-      "populate",  "lock",    "unlock",  "lazy",   "huge",     "small",    "read",  "observe", "stop"};
+  static constexpr const char* kNames[] = {"supported", "reserve", "release", "commit",  "decommit", "recommit",
+                                           "empty",     "move",    "renew",   "protect", "populate", "lock",
+                                           "unlock",    "lazy",    "huge",    "small",   "leave",    "keep",
+                                           "read",      "observe", "stop"};
   static_assert(std::size(kNames) == kCalls);
   return kNames[slot(call)];
 }
@@ -171,6 +172,18 @@ void real_forbid_huge_pages(void* base, std::size_t bytes) noexcept BERTH_REAL("
 void wrap_forbid_huge_pages(void* base, std::size_t bytes) noexcept BERTH_WRAP("17forbid_huge_pagesEPv" BERTH_SIZE);
 void wrap_forbid_huge_pages(void* base, std::size_t bytes) noexcept {
   if (!refuse(Call::ForbidHugePages)) real_forbid_huge_pages(base, bytes);
+}
+
+bool real_leave_out_of_core(void* base, std::size_t bytes) noexcept BERTH_REAL("17leave_out_of_coreEPv" BERTH_SIZE);
+bool wrap_leave_out_of_core(void* base, std::size_t bytes) noexcept BERTH_WRAP("17leave_out_of_coreEPv" BERTH_SIZE);
+bool wrap_leave_out_of_core(void* base, std::size_t bytes) noexcept {
+  return !refuse(Call::LeaveOutOfCore) && real_leave_out_of_core(base, bytes);
+}
+
+bool real_keep_in_core(void* base, std::size_t bytes) noexcept BERTH_REAL("12keep_in_coreEPv" BERTH_SIZE);
+bool wrap_keep_in_core(void* base, std::size_t bytes) noexcept BERTH_WRAP("12keep_in_coreEPv" BERTH_SIZE);
+bool wrap_keep_in_core(void* base, std::size_t bytes) noexcept {
+  return !refuse(Call::KeepInCore) && real_keep_in_core(base, bytes);
 }
 
 bool real_read_memory(const void* address, void* out, std::size_t bytes) noexcept

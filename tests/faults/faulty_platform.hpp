@@ -29,11 +29,13 @@ enum class Call : std::uint8_t {
   LockAtFirstUse,
   AllowHugePages,
   ForbidHugePages,
+  LeaveOutOfCore,
+  KeepInCore,
   ReadMemory,
   ObserveFaults,
   StopObservingFaults
 };
-inline constexpr std::size_t kCalls = 19;
+inline constexpr std::size_t kCalls = 21;
 
 constexpr std::size_t slot(Call call) noexcept { return static_cast<std::size_t>(call); }
 const char* name_of(Call call) noexcept;

@@ -81,7 +81,8 @@ enum {
 /* For berth_instance_options.flags. */
 enum {
   /* Reserve the span readable and writable without commit accounting (MAP_NORESERVE), so that growing costs no
-   * system call: for very many instances. Refused under strict overcommit and RLIMIT_DATA. */
+   * system call: for very many instances. Refused under strict overcommit and RLIMIT_DATA. What such a span has not
+   * used is left out of core dumps (MADV_DONTDUMP), if fewer than 1,024 instances live at its creation. */
   BERTH_INSTANCE_NORESERVE = 1u << 0
 };
 
