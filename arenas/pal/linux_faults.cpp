@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Faults on Linux: SIGSEGV and SIGBUS.
+// Faults on Linux: SIGSEGV and SIGBUS. The thread's alternate stack may be just large enough for the system's part of a
+// handler, so what the observer needs lies elsewhere: on a stack of ours, for one thread at a time.
 #if defined(__linux__)
 
 #include <signal.h>
 #include <ucontext.h>
 
 #include <atomic>
+#include <cstdint>
 
+#include "arenas/pal/call_on_stack_linux.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/faults.hpp"
 #include "arenas/pal/lock.hpp"
+#include "arenas/pal/pal.hpp"
 
 namespace berth::pal {
 
@@ -53,10 +57,69 @@ bool has_handler(const struct sigaction& action) noexcept {
   return (action.sa_flags & SA_SIGINFO) != 0 || (action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN);
 }
 
+// What the observer may need, with room for the loader, which binds the functions that it is the first to call.
+constexpr std::size_t kObserverBytes = 16 << 10;
+alignas(16) constinit char observer_stack[kObserverBytes] = {};
+// Whose the stack is, by the token; 0: nobody's. Taken by CAS (acquire), given back by a store (release): the next one
+// writes over what the last one has left.
+constinit std::atomic<std::uintptr_t> observing{0};
+
+struct Sight {
+  FaultObserver observer;
+  const siginfo_t& info;
+  const ucontext_t& context;
+};
+
+void observe(void* seen) noexcept {
+  const Sight& sight = *static_cast<const Sight*>(seen);
+  sight.observer(describe(sight.info, sight.context));
+}
+
+// Whether a handler's stack, which is the thread's own or has a known size, has room for the observer.
+bool has_room(const stack_t& alternate) noexcept {
+  const std::uintptr_t here = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const std::uintptr_t room = here - reinterpret_cast<std::uintptr_t>(alternate.ss_sp);
+  return room >= alternate.ss_size || room >= kObserverBytes / 2;
+}
+
+// A frame of its own, and a small one: it is gone when the earlier handler runs.
+[[gnu::noinline]] void tell(const siginfo_t& info, const ucontext_t& context) noexcept {
+  constexpr int kPatience = 1000;  // a thread that was in a report when the process forked does not end it in the child
+  const ErrnoKeeper keeper;
+  Sight sight{current.load(std::memory_order_acquire), info, context};
+  // Sent by a process, not by an access.
+  if (sight.observer == nullptr || info.si_code <= 0) return;
+  const std::uintptr_t self = thread_token();
+  for (int tries = 0; kCanCallOnStack && tries < kPatience; ++tries) {
+    std::uintptr_t holder = 0;
+    if (observing.compare_exchange_strong(holder, self, std::memory_order_acquire, std::memory_order_relaxed)) {
+      call_on_stack(observer_stack + kObserverBytes, observe, &sight);
+      observing.store(0, std::memory_order_release);
+      return;
+    }
+    if (holder == self) return;  // the report itself has met a fault
+    yield();
+  }
+  if (has_room(context.uc_stack)) return observe(&sight);
+  constexpr char kText[] = "berth: fault: the signal stack has no room to say more\n";
+  write_error(kText, sizeof(kText) - 1);
+}
+
+// The loader binds a function at its first call, which may need 3 KiB of the stack: so the handler's are called before.
+void bind_functions() noexcept {
+  sigset_t none;
+  sigset_t before;
+  ::sigemptyset(&none);
+  ::sigaddset(&none, SIGSEGV);
+  if (::sigismember(&none, SIGSEGV) == 1) ::sigemptyset(&none);
+  ::pthread_sigmask(SIG_BLOCK, &none, &before);
+  if (thread_token() != 0) yield();
+}
+
 // The handler that was there before is called as the system would call it: with its mask, which ours has taken over, on
 // the stack that it asked for, and once only if it asked for that. It may never return (siglongjmp), so nothing of this
 // function is on its way out then.
-void pass_on(int signal_number, siginfo_t* info, void* context) noexcept {
+[[gnu::noinline]] void pass_on(int signal_number, siginfo_t* info, void* context) noexcept {
   const int index = index_of(signal_number);
   struct sigaction before = previous[index];
   // relaxed: of several threads that fault at once one gets the handler; nothing else hangs on it.
@@ -85,12 +148,7 @@ void pass_on(int signal_number, siginfo_t* info, void* context) noexcept {
 }
 
 void on_signal(int signal_number, siginfo_t* info, void* context) {
-  {
-    const ErrnoKeeper keeper;
-    const FaultObserver observer = current.load(std::memory_order_acquire);
-    // Sent by a process, not by an access.
-    if (observer != nullptr && info->si_code > 0) observer(describe(*info, *static_cast<const ucontext_t*>(context)));
-  }
+  tell(*info, *static_cast<const ucontext_t*>(context));
   pass_on(signal_number, info, context);
 }
 
@@ -106,6 +164,7 @@ FaultStatus observe_faults(FaultObserver observer) noexcept {
   const ErrnoKeeper keeper;
   const LockGuard held(guard);
   if (current.load(std::memory_order_relaxed) != nullptr) return FaultStatus::Taken;
+  bind_functions();
   for (int index = 0; index < 2; ++index) {
     if (::sigaction(kSignals[index], nullptr, &previous[index]) != 0) return FaultStatus::Refused;
     spent[index].store(false, std::memory_order_relaxed);
