@@ -5,10 +5,13 @@
 // afterwards as if nothing had been.
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
 #include <condition_variable>
 #include <cstring>
@@ -17,6 +20,7 @@
 
 #include "references/finding.hpp"
 #include "support/catch.hpp"
+#include "support/in_child.hpp"
 
 namespace berth::tests {
 
@@ -215,6 +219,63 @@ TEST_CASE("no handler and no pending signal is left behind") {
   sigset_t pending;
   REQUIRE(::sigpending(&pending) == 0);
   for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) CHECK(::sigismember(&pending, signal) == 0);
+}
+
+constexpr std::size_t kHandlerStackBytes = std::size_t{64} << 10;
+
+TEST_CASE("a thread whose stack for handlers has left with a module is held like any other") {
+  Holder plugin("late stack");
+  const Hidden block = plugin.allocate();
+  // What kills the process ends the child alone.
+  const Ending ending = in_child([&] {
+    const Waiter waiter([block](auto wait) {
+      stack_t stack = {};
+      stack.ss_size = kHandlerStackBytes;
+      stack.ss_sp = ::mmap(nullptr, kHandlerStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (::sigaltstack(&stack, nullptr) != 0 || ::munmap(stack.ss_sp, kHandlerStackBytes) != 0) ::_exit(2);
+      void* volatile kept = reveal(block);
+      wait();
+      static_cast<void>(kept);
+    });
+    std::vector<Reference> found;
+    if (plugin.find(found) != BERTH_OK) ::_exit(3);
+    const Reference* reference = of_kind(found, BERTH_REFERENCE_STACK);
+    if (reference == nullptr || reference->thread != static_cast<std::uint64_t>(waiter.id())) ::_exit(4);
+    if (plugin.find(found) != BERTH_OK) ::_exit(5);  // and goes on
+  });
+  CAPTURE(ending.text);
+  CHECK(ending.status == 0);
+  plugin.free(block);
+}
+
+TEST_CASE("threads are held on their stacks for handlers where their own ones may be too small") {
+  Holder plugin("small stacks");
+  plugin.allocate();
+  for (const bool small : {false, true}) {
+    const Ending ending = in_child([&] {
+      static std::array<unsigned char, kHandlerStackBytes> memory;
+      memory.fill(0x5a);
+      struct sigaction action = {};
+      action.sa_handler = [](int) {};
+      action.sa_flags = small ? SA_ONSTACK : 0;
+      ::sigaction(SIGURG, &action, nullptr);  // as Go's
+      action.sa_flags = SA_ONSTACK;
+      ::sigaction(SIGTERM, &action, nullptr);  // for the end of the process: it says nothing
+      const Waiter waiter([](auto wait) {
+        stack_t stack = {};
+        stack.ss_sp = memory.data();
+        stack.ss_size = memory.size();
+        if (::sigaltstack(&stack, nullptr) != 0) ::_exit(2);
+        wait();
+      });
+      std::vector<Reference> found;
+      if (plugin.find(found) != BERTH_OK) ::_exit(3);
+      const bool used = std::any_of(memory.begin(), memory.end(), [](unsigned char byte) { return byte != 0x5a; });
+      if (used != small) ::_exit(4);
+    });
+    CAPTURE(small, ending.text);
+    CHECK(ending.status == 0);
+  }
 }
 
 TEST_CASE("threads that allocate, end and begin meanwhile are held and go on") {

@@ -20,12 +20,13 @@
 #include "allocator/misuse/departed.hpp"
 #include "allocator/misuse/text.hpp"
 #include "arenas/pal/faults.hpp"
-#include "host_api/src/inside/kernel_action_linux.hpp"
 #include "host_api/src/inside/kernel_pointers.hpp"
 #include "host_api/src/inside/own_memory.hpp"
 #include "host_api/src/inside/task_files.hpp"
 #include "host_api/src/modules/elf_image_linux.hpp"
 #include "host_api/src/modules/module_list_linux.hpp"
+#include "host_api/src/signals/borrowed_signal_linux.hpp"
+#include "host_api/src/signals/kernel_action_linux.hpp"
 
 namespace berth::detail {
 
@@ -35,14 +36,6 @@ std::string signal_name(int signal) {
   if (signal >= SIGRTMIN) return "SIGRTMIN+" + std::to_string(signal - SIGRTMIN);
   const char* name = ::sigabbrev_np(signal);
   return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
-}
-
-// What a handler does that is installed for the end of the process: it needs a stack of its own for stacks that have
-// overflowed, and says nothing of the others.
-bool ends_process(int signal) noexcept {
-  constexpr std::array kSignals = {SIGHUP, SIGINT, SIGQUIT, SIGILL,  SIGTRAP, SIGABRT,
-                                   SIGBUS, SIGFPE, SIGSEGV, SIGTERM, SIGSYS};
-  return std::find(kSignals.begin(), kSignals.end(), signal) != kSignals.end();
 }
 
 std::string place_of(const Ground& ground, std::uintptr_t address) {
@@ -82,9 +75,9 @@ Obstacle find_handler(const Ground& ground, Dispositions& found) {
     if (ground.holds(handler)) return handler_in(ground, signal, handler);
     const auto behind = reinterpret_cast<std::uintptr_t>(pal::handler_behind(signal));
     if (behind != 0 && ground.holds(behind)) return handler_in(ground, signal, behind);
-    if ((action.sa_flags & SA_ONSTACK) != 0 && !ends_process(signal)) found.small_stacks = true;
-    KernelAction kernel = {};
-    if (!read_kernel_action(signal, kernel)) continue;
+    if (signals::tells_of_small_stacks(signal, action)) found.small_stacks = true;
+    signals::KernelAction kernel = {};
+    if (!signals::read_kernel_action(signal, kernel)) continue;
     const auto restorer = reinterpret_cast<std::uintptr_t>(kernel.restorer);
     if (ground.holds(restorer)) {
       return {Cause::SignalHandler,

@@ -20,13 +20,12 @@
 #include <chrono>
 #include <csignal>
 #include <cstdint>
-#include <cstring>
 #include <ctime>
 #include <mutex>
 
-#include "host_api/src/inside/kernel_action_linux.hpp"
 #include "host_api/src/inside/task_files.hpp"
 #include "host_api/src/inside/thread_questions.hpp"
+#include "host_api/src/signals/borrowed_signal_linux.hpp"
 
 namespace berth::detail {
 
@@ -97,64 +96,6 @@ void answer_question(int, siginfo_t* info, void* context) {
   }
   errno = saved_errno;
 }
-
-// Our handler on a signal that had none, for the length of a round. The host may take the same signal at any moment:
-// whatever comes out when ours is put in, or back out, and is not what was expected there, is the host's and goes back.
-class BorrowedSignal {
- public:
-  explicit BorrowedSignal(bool on_own_stack) noexcept {
-    struct sigaction ours = {};
-    ours.sa_sigaction = &answer_question;
-    ours.sa_flags = SA_SIGINFO | SA_RESTART | (on_own_stack ? 0 : SA_ONSTACK);
-    std::memset(&ours.sa_mask, 0xff, sizeof(ours.sa_mask));  // with that of pthread_cancel, which sigfillset spares
-    for (int signal = SIGRTMAX - 1; signal > SIGRTMIN; --signal) {
-      struct sigaction current;
-      if (::sigaction(signal, nullptr, &current) != 0 || !is_default(current)) continue;
-      if (::sigaction(signal, &ours, &current) != 0) continue;
-      if (is_default(current)) {
-        number_ = signal;
-        put_in_directly();
-        break;
-      }
-      ::sigaction(signal, &current, nullptr);
-    }
-  }
-  BorrowedSignal(const BorrowedSignal&) = delete;
-  BorrowedSignal& operator=(const BorrowedSignal&) = delete;
-
-  // The default action of the signal ends the process: ignoring it first discards what is pending in any thread.
-  ~BorrowedSignal() {
-    struct sigaction current;
-    if (number_ == 0 || ::sigaction(number_, nullptr, &current) != 0 || current.sa_sigaction != &answer_question) {
-      return;
-    }
-    struct sigaction plain = {};
-    plain.sa_handler = SIG_IGN;
-    ::sigaction(number_, &plain, &current);
-    if (current.sa_sigaction == &answer_question) {
-      current = {};
-      current.sa_handler = SIG_DFL;
-    }
-    ::sigaction(number_, &current, nullptr);
-  }
-
-  int number() const noexcept { return number_; }
-
- private:
-  // What the system calls is then our handler, not that of a library that stands between.
-  void put_in_directly() const noexcept {
-    KernelAction action = {};
-    if (!read_kernel_action(number_, action) || action.handler == &answer_question) return;
-    action.handler = &answer_question;
-    write_kernel_action(number_, action);
-  }
-
-  static bool is_default(const struct sigaction& action) noexcept {
-    return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
-  }
-
-  int number_ = 0;
-};
 
 // With the same two functions that the handler calls, which are so bound before it runs: the loader would need 3 KiB of
 // the handler's stack to do it there.
@@ -268,7 +209,8 @@ void ask_threads(const StackQuery& query, std::span<ThreadQuestion> questions, i
   for (const bool on_own_stack : {false, true}) {
     const auto is_meant = [&](const ThreadQuestion& question) { return question.on_own_stack == on_own_stack; };
     if (std::ranges::none_of(questions, is_meant)) continue;
-    const BorrowedSignal signal(on_own_stack);
+    const signals::BorrowedSignal signal(
+        &answer_question, on_own_stack ? signals::HandlerStack::OfThread : signals::HandlerStack::Alternate);
     for (std::span rest = questions; !rest.empty(); rest = rest.subspan(std::min(kSlots, rest.size()))) {
       round.number += kRound;
       round.answers.store(0, std::memory_order_relaxed);

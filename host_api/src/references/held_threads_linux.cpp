@@ -19,14 +19,17 @@
 
 #include "arenas/pal/lock.hpp"
 #include "arenas/pal/pal.hpp"
-#include "host_api/src/references/borrowed_signal_linux.hpp"
 #include "host_api/src/references/held_threads.hpp"
 #include "host_api/src/references/process_files_linux.hpp"
 #include "host_api/src/references/scratch.hpp"
+#include "host_api/src/signals/borrowed_signal_linux.hpp"
 
 namespace berth::references {
 
 namespace {
+
+using signals::BorrowedSignal;
+using signals::HandlerStack;
 
 // Which question is asked now, 0: none. Begun and ended by the asker, read by handlers, who sleep on its lower half
 // until it changes; and how many handlers are between their first and their last look. Each side writes its own word
@@ -199,7 +202,9 @@ bool HeldThreads::hold(std::uint64_t patience_nanoseconds) noexcept {
   release();
   count_ = 0;
   const std::uint64_t deadline = pal::monotonic_nanoseconds() + patience_nanoseconds;
-  borrowed = new (signal_of_round) BorrowedSignal(&stand_still);
+  // A thread's alternate stack may have left with a module: only where the threads' own ones may be too small.
+  const HandlerStack stack = signals::threads_have_small_stacks() ? HandlerStack::Alternate : HandlerStack::OfThread;
+  borrowed = new (signal_of_round) BorrowedSignal(&stand_still, stack);
   threads_of_round.store(threads(), std::memory_order_release);
   std::uint32_t round = last_round.load(std::memory_order_relaxed) + 1;
   if (round == 0) ++round;

@@ -11,7 +11,7 @@
 #include <csignal>
 #include <cstdint>
 
-namespace berth::detail {
+namespace berth::signals {
 
 struct KernelAction {
   void (*handler)(int, siginfo_t*, void*);
@@ -28,4 +28,4 @@ inline bool write_kernel_action(int signal, const KernelAction& action) noexcept
   return ::syscall(SYS_rt_sigaction, signal, &action, nullptr, sizeof(action.mask)) == 0;
 }
 
-}  // namespace berth::detail
+}  // namespace berth::signals
