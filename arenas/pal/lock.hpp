@@ -41,6 +41,18 @@ class Lock {
     }
   }
 
+  // False: somebody has it, who may be the caller.
+  bool try_lock() noexcept {
+    if (is_open_for_fork()) [[unlikely]]
+      return true;
+    std::uint32_t expected = kFree;
+    if (!state_.compare_exchange_strong(expected, kHeld, std::memory_order_acquire, std::memory_order_relaxed)) {
+      return false;
+    }
+    order_.enter();
+    return true;
+  }
+
   void unlock() noexcept {
     if (!is_open_for_fork()) [[likely]]
       give_back();

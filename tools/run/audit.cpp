@@ -66,19 +66,18 @@ BERTH_EXPORTED unsigned la_objopen(link_map* module, Lmid_t name_space, std::uin
   return 0;
 }
 
-BERTH_EXPORTED void la_preinit(std::uintptr_t*) {
-  if (preloaded == nullptr) return;
-  const Hooks* found = find_hooks(*preloaded);
-  if (found == nullptr) return;
-  found->start();
-  hooks = found;
-}
-
 BERTH_EXPORTED unsigned la_objclose(std::uintptr_t* cookie) {
   if (hooks != nullptr && *cookie != 0) hooks->closing(reinterpret_cast<void*>(*cookie));
   return 0;
 }
 
 BERTH_EXPORTED void la_activity(std::uintptr_t*, unsigned flag) {
-  if (hooks != nullptr && flag == LA_ACT_CONSISTENT) hooks->consistent();
+  if (flag != LA_ACT_CONSISTENT) return;
+  if (hooks != nullptr) return hooks->consistent();
+  // The first time after the preload was seen it is relocated, and nothing has run: what libraries of the program open
+  // from their constructors is opened after the start.
+  const Hooks* found = preloaded != nullptr ? find_hooks(*preloaded) : nullptr;
+  if (found == nullptr || found->start == nullptr) return;
+  found->start();
+  hooks = found;
 }

@@ -19,7 +19,7 @@
 namespace berth::run {
 
 constinit Settings settings;
-constinit Start program;
+constinit const char* command = "";
 constinit pid_t this_process = 0;
 
 }  // namespace berth::run
@@ -30,6 +30,12 @@ extern "C" {
 __attribute__((visibility("hidden"))) thread_local int berth_run_open_flags = 0;
 __attribute__((visibility("hidden"))) void* berth_run_real_dlopen = nullptr;
 __attribute__((visibility("hidden"))) void* berth_run_real_dlclose = nullptr;
+__attribute__((visibility("hidden"), used)) void* berth_run_find_dlopen() {
+  return berth_run_real_dlopen = dlsym(RTLD_NEXT, "dlopen");
+}
+__attribute__((visibility("hidden"), used)) void* berth_run_find_dlclose() {
+  return berth_run_real_dlclose = dlsym(RTLD_NEXT, "dlclose");
+}
 }
 #if defined(__x86_64__)
 __asm__(R"(
@@ -40,6 +46,16 @@ dlopen:
   movq berth_run_open_flags@gottpoff(%rip), %rax
   movl %esi, %fs:(%rax)
   movq berth_run_real_dlopen(%rip), %rax
+  testq %rax, %rax
+  jne 1f
+  pushq %rdi
+  pushq %rsi
+  subq $8, %rsp
+  call berth_run_find_dlopen
+  addq $8, %rsp
+  popq %rsi
+  popq %rdi
+1:
   jmp *%rax
   .size dlopen, .-dlopen
 )");
@@ -58,6 +74,14 @@ dlclose:
   cmpq %rsp, %rdx
   jb 1b
   movq berth_run_real_dlclose(%rip), %rax
+  testq %rax, %rax
+  jne 2f
+  pushq %rdi
+  .cfi_adjust_cfa_offset 8
+  call berth_run_find_dlclose
+  popq %rdi
+  .cfi_adjust_cfa_offset -8
+2:
   jmp *%rax
   .cfi_endproc
   .size dlclose, .-dlclose
@@ -70,9 +94,10 @@ namespace {
 
 void start() {
   this_process = getpid();
-  program = find_start();
-  berth_run_real_dlopen = dlsym(RTLD_NEXT, "dlopen");
-  berth_run_real_dlclose = dlsym(RTLD_NEXT, "dlclose");
+  const Start program = find_start();
+  command = command_of(program);
+  berth_run_find_dlopen();
+  berth_run_find_dlclose();
   routing::real();
   read_settings(find_variable(program, kVariable), settings);
   routing::look_up_operators();

@@ -11,7 +11,7 @@
 namespace berth::run {
 
 extern Settings settings;
-extern Start program;
+extern const char* command;  // the program with its arguments
 extern pid_t this_process;
 
 // What is told of one file.

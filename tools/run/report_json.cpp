@@ -87,15 +87,6 @@ void write_list(Writer& out, bool routed) noexcept {
 
 void write_json(Writer& out) noexcept {
   out << "{\"berth\": \"" << BERTH_VERSION_STRING << "\", \"command\": ";
-  char command[2048];
-  std::size_t used = 0;
-  for (int number = 0; number < program.count; ++number) {
-    for (const char* text = program.arguments[number]; *text != '\0' && used + 2 < sizeof(command); ++text) {
-      command[used++] = *text;
-    }
-    if (number + 1 < program.count && used + 2 < sizeof(command)) command[used++] = ' ';
-  }
-  command[used] = '\0';
   out.quoted(command);
   member(out, "pid", static_cast<std::uint64_t>(this_process));
   std::uint64_t allocations = 0;

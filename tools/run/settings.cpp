@@ -70,6 +70,18 @@ Start find_start() noexcept {
   return start;
 }
 
+const char* command_of(const Start& start) noexcept {
+  constexpr std::size_t kMost = 2048;
+  char command[kMost];
+  std::size_t used = 0;
+  for (int number = 0; number < start.count; ++number) {
+    if (number != 0 && used < kMost) command[used++] = ' ';
+    for (const char* text = start.arguments[number]; *text != '\0' && used < kMost; ++text) command[used++] = *text;
+  }
+  const char* copied = routing::store::copy(command, used);
+  return copied != nullptr ? copied : "";
+}
+
 const char* find_variable(const Start& start, const char* name) noexcept {
   const std::size_t length = std::strlen(name);
   for (char** entry = start.environment; entry != nullptr && *entry != nullptr; ++entry) {

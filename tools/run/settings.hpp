@@ -38,6 +38,8 @@ struct Start {
   char** environment = nullptr;
 };
 Start find_start() noexcept;
+// A copy, with spaces between the arguments: the program may change its own. "" where there is no memory.
+const char* command_of(const Start& start) noexcept;
 const char* find_variable(const Start& start, const char* name) noexcept;
 
 }  // namespace berth::run

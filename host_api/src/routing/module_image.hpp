@@ -44,4 +44,8 @@ Imports read_imports(const link_map& module) noexcept;
 enum class Binding : std::uint8_t { Here, Elsewhere };
 Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)(std::uintptr_t address)) noexcept;
 
+// Whether an address is the program's own jump to a function of another module. A program that is linked to fixed
+// addresses has one for each function whose address it takes, and the function has that address for everybody.
+bool is_jump_of(const link_map& program, std::uintptr_t address) noexcept;
+
 }  // namespace berth::routing

@@ -225,4 +225,14 @@ Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)
   return Binding::Here;
 }
 
+bool is_jump_of(const link_map& program, std::uintptr_t address) noexcept {
+  const Tables tables = read_tables(program);
+  for (std::size_t number = 1; number < tables.count; ++number) {
+    const ElfW(Sym)& symbol = tables.symbols[number];
+    if (symbol.st_shndx == SHN_UNDEF && symbol.st_value != 0 && program.l_addr + symbol.st_value == address)
+      return true;
+  }
+  return false;
+}
+
 }  // namespace berth::routing

@@ -36,7 +36,10 @@ void enter_pending(Module& module) noexcept {
 }
 
 constinit CodeRange own_code{0, 0};
-bool is_ours(std::uintptr_t address) noexcept { return address >= own_code.begin && address < own_code.end; }
+bool is_ours(std::uintptr_t address) noexcept {
+  if (address >= own_code.begin && address < own_code.end) return true;
+  return _r_debug.r_map != nullptr && is_jump_of(*_r_debug.r_map, address);  // the first is the program
+}
 
 void look_at_binding(Module& module) noexcept {
   Record& record = *module.record;
@@ -117,7 +120,11 @@ void closing(Module* module) noexcept {
     return;
   }
   look_at_binding(*module);
-  module->state.store(ModuleState::Closing, std::memory_order_release);
+  {
+    // A report that looks at the module keeps it where it is.
+    const pal::LockGuard held(table::lock());
+    module->state.store(ModuleState::Closing, std::memory_order_release);
+  }
   enter_pending(*module);
 }
 
@@ -163,18 +170,23 @@ void consistent() noexcept {
 
 void look_at_bindings() noexcept {
   table::for_each([](Module& module) noexcept {
-    if (is_mapped(module) && module.instance.load(std::memory_order_relaxed) == nullptr) look_at_binding(module);
+    // Other threads may be closing modules; and whoever holds the lock may be the one that ends the process.
+    if (!table::lock().try_lock()) return false;
+    const bool is_open = module.state.load(std::memory_order_relaxed) == ModuleState::Mapped;
+    if (is_open && module.instance.load(std::memory_order_relaxed) == nullptr) look_at_binding(module);
+    table::lock().unlock();
     return true;
   });
 }
 
 void before_fork() noexcept {
-  table::lock().lock();
-  store::lock().lock();
+  // Open to this thread, as those of the allocator: other handlers may allocate.
+  table::lock().lock_for_fork();
+  store::lock().lock_for_fork();
 }
 void after_fork_in_parent() noexcept {
-  store::lock().unlock();
-  table::lock().unlock();
+  store::lock().unlock_after_fork();
+  table::lock().unlock_after_fork();
 }
 void after_fork_in_child() noexcept {
   after_fork_in_parent();
