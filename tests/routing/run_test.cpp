@@ -3,78 +3,25 @@
 //
 // berth run with small hosts and modules of our own: what it counts, gives back, keeps and says, and that the host's
 // output and status are its own.
-#include <sys/wait.h>
-
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <string>
 
+#include "routing/run_support.hpp"
 #include "support/catch.hpp"
 
 namespace {
 
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using namespace routing_test;
 
-struct Outcome {
-  int status = -1;  // 128 + number of a signal
-  std::string output;
-  std::string errors;
-};
-
-fs::path scratch() {
-  static const fs::path folder = [] {
-    std::string name = (fs::temp_directory_path() / "berth_routing_XXXXXX").string();
-    REQUIRE(mkdtemp(name.data()) != nullptr);
-    return fs::path(name);
-  }();
-  return folder;
-}
-
-std::string contents(const fs::path& path) {
-  std::ifstream stream(path);
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
-
-Outcome shell(const std::string& command) {
-  const std::string out = (scratch() / "out").string();
-  const std::string err = (scratch() / "err").string();
-  const int status = std::system(("(" + command + ") >" + out + " 2>" + err).c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), contents(out), contents(err)};
-}
-
-const std::string kBerth = BERTH_PROGRAM;
 const std::string kHost = BERTH_ROUTED_HOST;
 
-struct Run {
-  Outcome outcome;
-  Json report;
-};
-
-Run run(const std::string& options, const std::string& host_arguments) {
-  const std::string file = (scratch() / "report.json").string();
-  fs::remove(file);
-  Run result;
-  result.outcome = shell(kBerth + " run " + options + " --json " + file + " -- " + kHost + " " + host_arguments);
-  result.report = Json::parse(contents(file));
-  return result;
-}
-
-const Json& plugin(const Json& report, const std::string& name) {
-  for (const Json& one : report["plugins"]) {
-    if (one["name"] == name) return one;
-  }
-  FAIL("no plugin " << name << " in " << report.dump());
-  return report;
+Run run_host(const std::string& options, const std::string& arguments) {
+  return routing_test::run(options, kHost + " " + arguments);
 }
 
 }  // namespace
 
 TEST_CASE("what a module leaves behind is kept where it was asked for, and named with its numbers") {
-  const Run run = ::run("--release never", "exit 3 " BERTH_LEAKY);
+  const Run run = run_host("--release never", "exit 3 " BERTH_LEAKY);
   CHECK(run.outcome.status == 7);
   CHECK(run.outcome.output == "done\n");
   CHECK(run.outcome.errors.find("leaky") != std::string::npos);
@@ -91,7 +38,7 @@ TEST_CASE("what a module leaves behind is kept where it was asked for, and named
 
 TEST_CASE("what a module leaves behind is forgotten where nobody points to it") {
   for (const char* release : {"always", "unreferenced"}) {
-    const Run run = ::run(std::string("--release ") + release, "exit 3 " BERTH_LEAKY);
+    const Run run = run_host(std::string("--release ") + release, "exit 3 " BERTH_LEAKY);
     CHECK(run.outcome.status == 7);
     const Json& leaky = plugin(run.report, "leaky");
     CHECK(leaky["forgotten_blocks"] == 24);
@@ -101,7 +48,7 @@ TEST_CASE("what a module leaves behind is forgotten where nobody points to it") 
 
 TEST_CASE("a C++ module that frees everything leaves nothing, whoever allocated for it") {
   for (const char* hardening : {"fast", "checked"}) {
-    const Run run = ::run(std::string("--hardening ") + hardening, "exit 10 " BERTH_CLEAN);
+    const Run run = run_host(std::string("--hardening ") + hardening, "exit 10 " BERTH_CLEAN);
     CHECK(run.outcome.status == 7);
     const Json& clean = plugin(run.report, "clean");
     CHECK(clean["unloads"] == 10);
@@ -112,7 +59,7 @@ TEST_CASE("a C++ module that frees everything leaves nothing, whoever allocated 
 }
 
 TEST_CASE("where there is nothing to meter it is said") {
-  const Run run = ::run("", "exit 1 " BERTH_ONLY_FREES);
+  const Run run = run_host("", "exit 1 " BERTH_ONLY_FREES);
   const Json& silent = plugin(run.report, "only_frees");
   CHECK(silent["metering"] == "not");
   CHECK(silent["metering_text"] == "imports no allocator, only free");
@@ -123,7 +70,7 @@ TEST_CASE("every end of a process is reported, and its status is its own") {
     INFO(end);
     const std::string arguments = std::string(end) + " 2 " BERTH_LEAKY;
     const Outcome alone = shell(kHost + " " + arguments);
-    const Run run = ::run("", arguments);
+    const Run run = run_host("", arguments);
     CHECK(run.outcome.status == alone.status);
     CHECK(run.outcome.output == alone.output);
     CHECK(plugin(run.report, "leaky")["unloads"] == 2);
@@ -131,7 +78,7 @@ TEST_CASE("every end of a process is reported, and its status is its own") {
 }
 
 TEST_CASE("a forked child has a report of its own") {
-  const Run run = ::run("", "fork 2 " BERTH_LEAKY);
+  const Run run = run_host("", "fork 2 " BERTH_LEAKY);
   CHECK(run.report["plugins"].empty());
   int children = 0;
   for (const auto& entry : fs::directory_iterator(scratch())) {
@@ -144,17 +91,17 @@ TEST_CASE("a forked child has a report of its own") {
 }
 
 TEST_CASE("a quota refuses what is over it, and the host goes on") {
-  const Run run = ::run("--quota 1M", "exit 3 " BERTH_CLEAN);
+  const Run run = run_host("--quota 1M", "exit 3 " BERTH_CLEAN);
   CHECK(run.outcome.status == 7);
 }
 
 TEST_CASE("a leak may end a program that was well with a status of its own") {
   CHECK(shell(kBerth + " run --quiet --fail-on-leak -- /bin/true").status == 0);
-  CHECK(::run("--fail-on-leak", "exit 1 " BERTH_LEAKY).outcome.status == 7);
+  CHECK(run_host("--fail-on-leak", "exit 1 " BERTH_LEAKY).outcome.status == 7);
 }
 
 TEST_CASE("modules may be chosen") {
-  const Run run = ::run("--only 'clean*'", "exit 1 " BERTH_LEAKY " " BERTH_CLEAN);
+  const Run run = run_host("--only 'clean*'", "exit 1 " BERTH_LEAKY " " BERTH_CLEAN);
   CHECK(plugin(run.report, "clean")["allocations"].get<int>() > 0);
   CHECK(run.report["plugins"].size() == 1);
   bool told = false;

@@ -15,6 +15,7 @@
 #include "host_api/src/routing/real_allocator.hpp"
 #include "tools/run/ends.hpp"
 #include "tools/run/report.hpp"
+#include "tools/run/standard_error.hpp"
 
 namespace berth::run {
 
@@ -100,6 +101,7 @@ void start() {
   berth_run_find_dlclose();
   routing::real();
   read_settings(find_variable(program, kVariable), settings);
+  watch_log();
   routing::look_up_operators();
   watch_ends();
   routing::start(settings.routing);

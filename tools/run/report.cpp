@@ -4,13 +4,13 @@
 #include "tools/run/report.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 
 #include "arenas/pal/errno_keeper.hpp"
+#include "tools/run/standard_error.hpp"
 
 namespace berth::run {
 
@@ -48,6 +48,7 @@ void write_json_file() noexcept {
   int file = -1;
   if (json_path(path, sizeof(path))) file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) {
+    if (!error_is_ours()) return;
     Writer(STDERR_FILENO) << "berth: the report cannot be written to " << settings.json << ": "
                           << strerrordesc_np(errno) << "\n";
     return;
@@ -65,11 +66,6 @@ bool any_loaded() noexcept {
     if (record->loads.load(std::memory_order_relaxed) != 0) return true;
   }
   return false;
-}
-
-bool error_is_ours() noexcept {
-  struct stat now;
-  return fstat(STDERR_FILENO, &now) == 0 && now.st_dev == settings.error_device && now.st_ino == settings.error_file;
 }
 
 std::uint64_t leaked_bytes() noexcept {
