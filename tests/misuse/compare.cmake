@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) the Berth authors
 #
-# cmake -DREADME=<file> -DCLAIM=<name> -DPROGRAM=<file> -P compare.cmake
-# Runs the program of a claim at each level, and compares what it prints with the row of the README's table that links to
+# cmake -DPAGE=<file> -DCLAIM=<name> -DPROGRAM=<file> -P compare.cmake
+# Runs the program of a claim at each level, and compares what it prints with the row of the page's table that links to
 # its source.
 cmake_minimum_required(VERSION 3.25)
-file(READ ${README} text)
+file(READ ${PAGE} text)
 set(cell " *([a-z ]*[a-z]) *[|]")
-if(NOT text MATCHES "[(]tests/misuse/claims/${CLAIM}[.]cpp[)] *[|]${cell}${cell}${cell}")
-  message(FATAL_ERROR "No row of ${README} links to tests/misuse/claims/${CLAIM}.cpp")
+if(NOT text MATCHES "[(]../tests/misuse/claims/${CLAIM}[.]cpp[)] *[|]${cell}${cell}${cell}")
+  message(FATAL_ERROR "No row of ${PAGE} links to tests/misuse/claims/${CLAIM}.cpp")
 endif()
 set(said_FAST ${CMAKE_MATCH_1})
 set(said_CHECKED ${CMAKE_MATCH_2})
@@ -24,5 +24,5 @@ foreach(level IN ITEMS FAST CHECKED GUARDED)
   endif()
 endforeach()
 if(NOT differences EQUAL 0)
-  message(FATAL_ERROR "the README's table says something else")
+  message(FATAL_ERROR "the page's table says something else")
 endif()

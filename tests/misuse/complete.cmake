@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) the Berth authors
 #
-# cmake -DREADME=<file> "-DCLAIMS=<source>;..." -P complete.cmake
-# Each row of the README's table of claims links to one of the sources, each in one row.
+# cmake -DPAGE=<file> "-DCLAIMS=<source>;..." -P complete.cmake
+# Each row of the page's table of claims links to one of the sources, each in one row.
 cmake_minimum_required(VERSION 3.25)
-file(READ ${README} text)
+file(READ ${PAGE} text)
 string(REGEX MATCHALL "tests/misuse/claims/[a-z_]+[.]cpp" rows "${text}")
 list(TRANSFORM rows REPLACE "^.*/" "")
 list(SORT rows)

@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
   std::string json;
   std::string from;
   std::string svg;
-  std::string readme;
+  std::string page;
   bool publish = false;
   bool quick = false;
   bool tiny = false;
@@ -47,9 +47,9 @@ int main(int argc, char** argv) {
   app.add_option("--repetitions", options.repetitions, "At most so many of each case")->check(CLI::PositiveNumber);
   app.add_option("--json", json, "Keep the results in this file");
   app.add_option("--svg", svg, "Draw the chart into this file");
-  app.add_option("--readme", readme, "Write the table between the marks of this file");
+  app.add_option("--page", page, "Write the table between the marks of this file");
   app.add_flag("--publish", publish,
-               "Keep, draw and write into tests/bench/results.{json,svg} and README.md; refused "
+               "Keep, draw and write into tests/bench/results.{json,svg} and docs/benchmarks.md; refused "
                "unless the run was a full one and the machine quiet");
   app.add_option("--from", from, "Run nothing; take the results that were kept in this file");
   CLI11_PARSE(app, argc, argv);
@@ -69,10 +69,10 @@ int main(int argc, char** argv) {
       if (!objection.empty()) throw std::runtime_error("not published: " + objection);
       json = "tests/bench/results.json";
       svg = "tests/bench/results.svg";
-      readme = "README.md";
+      page = "docs/benchmarks.md";
     }
     if (!svg.empty()) write(svg, bench::chart(results));
-    if (!readme.empty()) write(readme, bench::replace_between_marks(read(readme), bench::markdown(results)));
+    if (!page.empty()) write(page, bench::replace_between_marks(read(page), bench::markdown(results)));
     if (!json.empty()) write(json, bench::to_json(results).dump(1) + '\n');
     return results.any_failed() ? 1 : 0;
   } catch (const std::exception& error) {

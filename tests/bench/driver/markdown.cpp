@@ -53,7 +53,7 @@ std::string markdown(const Results& results) {
   }
   std::string text = machine_of(results) + "\n" + line_of(head) + line_of(rule);
   for (const Row& row : rows()) {
-    if (!row.in_readme) continue;
+    if (!row.on_page) continue;
     std::vector<std::string> cells{title_of(row)};
     for (const std::string_view column : present) {
       const auto value = results.value(row.name, column);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// The results as they appear in the README: a table of the rows that matter most, and a chart.
+// The results as docs/benchmarks.md shows them: a table of the rows that matter most, and a chart.
 #pragma once
 
 #include <string>

@@ -42,7 +42,7 @@ struct Row {
   std::string_view unit;
   bool more_is_better = false;
   std::span<const Target> targets{};
-  bool in_readme = false;
+  bool on_page = false;
 };
 std::span<const Row> rows();
 const Row* find_row(std::string_view name);

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: MIT
 # Copyright (c) the Berth authors
 #
-# cmake -DREADME=<file> -DOUT=<folder> -DLINES="host.cpp=25;..." -P extract.cmake
-# Writes each fenced block of the README whose first line names a file ("// host.cpp", "# CMakeLists.txt") as that file,
+# cmake -DPAGE=<file> -DOUT=<folder> -DLINES="host.cpp=25;..." -P extract.cmake
+# Writes each fenced block of the page whose first line names a file ("// host.cpp", "# CMakeLists.txt") as that file,
 # and checks that those in LINES are there and shorter than what is given.
 cmake_minimum_required(VERSION 3.25)
-file(READ ${README} text)
+file(READ ${PAGE} text)
 
 # CMake's lists end at semicolons and keep brackets together: control characters stand for those meanwhile.
 string(ASCII 1 semicolon)
@@ -53,8 +53,8 @@ endforeach()
 foreach(limit IN LISTS LINES)
   string(REGEX MATCH "^(.*)=(.*)$" limit "${limit}")
   if(NOT CMAKE_MATCH_1 IN_LIST written)
-    message(FATAL_ERROR "${README} shows no ${CMAKE_MATCH_1}")
+    message(FATAL_ERROR "${PAGE} shows no ${CMAKE_MATCH_1}")
   elseif(NOT count_${CMAKE_MATCH_1} LESS CMAKE_MATCH_2)
-    message(FATAL_ERROR "${README}: ${CMAKE_MATCH_1} has ${count_${CMAKE_MATCH_1}} lines, not fewer than ${CMAKE_MATCH_2}")
+    message(FATAL_ERROR "${PAGE}: ${CMAKE_MATCH_1} has ${count_${CMAKE_MATCH_1}} lines, not fewer than ${CMAKE_MATCH_2}")
   endif()
 endforeach()
