@@ -85,6 +85,7 @@ bool has_room(const stack_t& alternate) noexcept {
 // A frame of its own, and a small one: it is gone when the earlier handler runs.
 [[gnu::noinline]] void tell(const siginfo_t& info, const ucontext_t& context) noexcept {
   constexpr int kPatience = 1000;  // a thread that was in a report when the process forked does not end it in the child
+  constexpr std::uint64_t kPause = 100'000;
   const ErrnoKeeper keeper;
   Sight sight{current.load(std::memory_order_acquire), info, context};
   // Sent by a process, not by an access.
@@ -98,7 +99,7 @@ bool has_room(const stack_t& alternate) noexcept {
       return;
     }
     if (holder == self) return;  // the report itself has met a fault
-    yield();
+    sleep(kPause);
   }
   if (has_room(context.uc_stack)) return observe(&sight);
   constexpr char kText[] = "berth: fault: the signal stack has no room to say more\n";
@@ -113,7 +114,7 @@ void bind_functions() noexcept {
   ::sigaddset(&none, SIGSEGV);
   if (::sigismember(&none, SIGSEGV) == 1) ::sigemptyset(&none);
   ::pthread_sigmask(SIG_BLOCK, &none, &before);
-  if (thread_token() != 0) yield();
+  if (thread_token() != 0) sleep(1);
 }
 
 // The handler that was there before is called as the system would call it: with its mask, which ours has taken over, on
