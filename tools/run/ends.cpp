@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cstdarg>
 #include <cstdio>
 #include <cstdlib>
 
@@ -42,21 +41,28 @@ void at_quick_end() {
   report(0);
 }
 
-template <typename Function>
-Function* next_of(const char* name) noexcept {
-  return reinterpret_cast<Function*>(routing::find_next(name));
-}
+// The C library's. Found at the start, or by who comes earlier; all write the same value (relaxed).
+struct Next {
+  const char* name;
+  std::atomic<void*> function{nullptr};
+};
+constinit Next next_exit{"_exit"};
+constinit Next next_abort{"abort"};
 
-// Whether the program can be started is not known before: a report too many is written again.
-template <typename Exec>
-int execute(const char* path, Exec exec) noexcept {
-  if (path == nullptr || access(path, X_OK) == 0) report(0);
-  return exec();
+void* find(Next& next) noexcept {
+  void* found = next.function.load(std::memory_order_relaxed);
+  if (found == nullptr) {
+    found = routing::find_next(next.name);
+    next.function.store(found, std::memory_order_relaxed);
+  }
+  return found;
 }
 
 }  // namespace
 
 void watch_ends() noexcept {
+  find(next_exit);
+  find(next_abort);
   on_exit(at_exit, nullptr);
   at_quick_exit(at_quick_end);
 }
@@ -68,33 +74,14 @@ using namespace berth::run;
 extern "C" {
 
 BERTH_INTERPOSED __attribute__((noreturn)) void _exit(int status) {
-  next_of<void(int)>("_exit")(report(status));
+  reinterpret_cast<void (*)(int)>(find(next_exit))(report(status));
   __builtin_unreachable();
 }
 BERTH_INTERPOSED __attribute__((noreturn)) void _Exit(int status) { _exit(status); }
 BERTH_INTERPOSED __attribute__((noreturn)) void abort() {
   report(134);
-  next_of<void()>("abort")();
+  reinterpret_cast<void (*)()>(find(next_abort))();
   __builtin_unreachable();
-}
-
-BERTH_INTERPOSED int execve(const char* path, char* const arguments[], char* const environment[]) {
-  using Exec = int(const char*, char* const[], char* const[]);
-  return execute(path, [=] { return next_of<Exec>("execve")(path, arguments, environment); });
-}
-BERTH_INTERPOSED int execv(const char* path, char* const arguments[]) {
-  return execute(path, [=] { return next_of<int(const char*, char* const[])>("execv")(path, arguments); });
-}
-BERTH_INTERPOSED int execvp(const char* file, char* const arguments[]) {
-  return execute(nullptr, [=] { return next_of<int(const char*, char* const[])>("execvp")(file, arguments); });
-}
-BERTH_INTERPOSED int execvpe(const char* file, char* const arguments[], char* const environment[]) {
-  using Exec = int(const char*, char* const[], char* const[]);
-  return execute(nullptr, [=] { return next_of<Exec>("execvpe")(file, arguments, environment); });
-}
-BERTH_INTERPOSED int fexecve(int file, char* const arguments[], char* const environment[]) {
-  using Exec = int(int, char* const[], char* const[]);
-  return execute(nullptr, [=] { return next_of<Exec>("fexecve")(file, arguments, environment); });
 }
 
 }  // extern "C"

@@ -14,6 +14,8 @@
 #include "host_api/src/routing/operators.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 #include "tools/run/ends.hpp"
+#include "tools/run/execs.hpp"
+#include "tools/run/follow.hpp"
 #include "tools/run/report.hpp"
 #include "tools/run/standard_error.hpp"
 
@@ -97,6 +99,7 @@ void start() {
   this_process = getpid();
   const Start program = find_start();
   command = command_of(program);
+  remember_environment(program.environment);
   berth_run_find_dlopen();
   berth_run_find_dlclose();
   routing::real();
@@ -104,6 +107,7 @@ void start() {
   watch_log();
   routing::look_up_operators();
   watch_ends();
+  look_up_execs();
   routing::start(settings.routing);
 }
 
@@ -123,38 +127,7 @@ void in_child() {
   routing::after_fork_in_child();
   routing::host_counts::reset();
   this_process = getpid();
-}
-
-// Takes an entry out of a list that colons divide.
-void drop_from_list(char* list, const char* file) noexcept {
-  char* out = list;
-  for (char* item = list; *item != '\0';) {
-    const std::size_t length = std::strcspn(item, ": ");
-    char* next = item + length + (item[length] != '\0' ? 1 : 0);
-    const std::size_t tail = std::strlen(file);
-    if (length < tail || std::strncmp(item + length - tail, file, tail) != 0) {
-      if (out != list) *out++ = ':';
-      std::memmove(out, item, length);
-      out += length;
-    }
-    item = next;
-  }
-  *out = '\0';
-}
-
-// Whom this process starts is not followed.
-void leave_environment() noexcept {
-  char** out = environ;
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
-    if (std::strncmp(*entry, "BERTH_RUN=", 10) == 0) continue;
-    const bool preload = std::strncmp(*entry, "LD_PRELOAD=", 11) == 0;
-    const bool audit = std::strncmp(*entry, "LD_AUDIT=", 9) == 0;
-    if (preload) drop_from_list(*entry + 11, "/libberth-run.so");
-    if (audit) drop_from_list(*entry + 9, "/libberth-audit.so");
-    if ((preload && (*entry)[11] == '\0') || (audit && (*entry)[9] == '\0')) continue;
-    *out++ = *entry;
-  }
-  if (out != nullptr) *out = nullptr;
+  settings.reported_earlier = false;
 }
 
 // After the handlers of the allocator itself, whose locks are taken under ours.

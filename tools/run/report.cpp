@@ -106,12 +106,15 @@ Row row_of(const routing::Record& record) noexcept {
   return row;
 }
 
+bool has_reported_modules() noexcept { return getpid() == this_process && (settings.reported_earlier || any_loaded()); }
+
 int report(int status) noexcept {
   // A child of vfork has its own number and its parent's memory.
   if (getpid() != this_process || !routing::started()) return status;
   const pal::ErrnoKeeper keeper;
   routing::look_at_bindings();
-  if (settings.json != nullptr) write_json_file();
+  // A program without modules does not write over what the same process has told as another program.
+  if (settings.json != nullptr && (any_loaded() || !settings.reported_earlier)) write_json_file();
   if (!settings.quiet && any_loaded() && error_is_ours()) {
     Writer out(STDERR_FILENO);
     write_table(out);

@@ -31,4 +31,7 @@ void write_table(Writer& out) noexcept;
 // end with, which is another one where plugins have leaked and it was asked for.
 int report(int status) noexcept;
 
+// Whether a report of this process names modules, this one's or that of a program that it was before.
+bool has_reported_modules() noexcept;
+
 }  // namespace berth::run

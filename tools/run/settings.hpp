@@ -20,6 +20,7 @@ struct Settings {
   routing::Settings routing;
   bool follow = true;
   bool quiet = false;
+  bool reported_earlier = false;  // by this process, as another program, and there were modules
   bool fails_on_leak = false;
   std::uint64_t leak_bytes = 0;  // that are let pass
   const char* json = nullptr;    // absolute; "%p" is the process' number

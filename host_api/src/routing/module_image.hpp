@@ -32,6 +32,15 @@ bool find_image(std::uintptr_t dynamic_section, Image& image) noexcept;
 void for_each_image(void (*visit)(const char* path, std::uintptr_t dynamic_section, const Image&, void* context),
                     void* context) noexcept;
 
+// A module's dynamic symbols; a null table where they cannot be read.
+struct SymbolTable {
+  const ElfW(Sym) * symbols = nullptr;
+  const char* names = nullptr;
+  std::size_t names_bytes = 0;
+  std::size_t count = 0;
+};
+SymbolTable read_symbols(const link_map& module) noexcept;
+
 struct Imports {
   bool allocates = false;  // malloc and what belongs to it, or a function whose result the caller frees
   bool creates = false;    // operator new

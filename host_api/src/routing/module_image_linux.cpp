@@ -184,6 +184,11 @@ bool find_image(std::uintptr_t dynamic_section, Image& image) noexcept {
   return search.found;
 }
 
+SymbolTable read_symbols(const link_map& module) noexcept {
+  const Tables tables = read_tables(module);
+  return {tables.symbols, tables.names, tables.names_bytes, tables.count};
+}
+
 Imports read_imports(const link_map& module) noexcept {
   Imports imports;
   const Tables tables = read_tables(module);
@@ -217,8 +222,9 @@ Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)
       static constexpr const char* kTelling[] = {"malloc", "calloc", "realloc", "free", "_Znwm", "_ZdlPv", nullptr};
       if (!is_one_of(name, kTelling)) continue;
       const auto value = *reinterpret_cast<const std::uintptr_t*>(module.l_addr + relocation.r_offset);
-      // Not bound yet: the slot leads back into the module. A weak one that nobody has: zero.
-      if (value == 0 || (value >= image.begin && value < image.end)) continue;
+      // Not bound yet: the slot leads back into the module, or says as an offset where that would be. A weak one that
+      // nobody has: zero.
+      if (value < image.end - image.begin || (value >= image.begin && value < image.end)) continue;
       if (!is_ours(value)) return Binding::Elsewhere;
     }
   }

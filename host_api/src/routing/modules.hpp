@@ -12,6 +12,7 @@
 
 #include "berth/allocator.h"
 #include "berth/instance.h"
+#include "host_api/src/routing/bound_apart.hpp"
 #include "host_api/src/routing/caller_map.hpp"
 #include "host_api/src/routing/module_image.hpp"
 
@@ -81,6 +82,7 @@ struct Module {
   std::uintptr_t dynamic_section = 0;
   const link_map* map = nullptr;  // while it is mapped
   Image image;
+  BoundSymbols symbols;  // where it is bound apart
   Record* record = nullptr;
   std::atomic<std::size_t>* group_bytes = nullptr;
   Module* next_pending = nullptr;  // under the loader's lock

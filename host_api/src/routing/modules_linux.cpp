@@ -42,6 +42,7 @@ bool is_ours(std::uintptr_t address) noexcept {
 }
 
 void look_at_binding(Module& module) noexcept {
+  if (module.symbols.memory != nullptr) return;  // bound here
   Record& record = *module.record;
   const bool asks = record.imports.allocates || record.imports.creates;
   if (!asks || record.not_routed.load(std::memory_order_relaxed) != nullptr) return;
@@ -103,9 +104,10 @@ Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) no
   module->peak_bytes.store(0, std::memory_order_relaxed);
   module->inherited_allocations = module->inherited_bytes = module->inherited_failures = 0;
   module->state.store(ModuleState::Opening, std::memory_order_release);
-  // Bound apart (RTLD_DEEPBIND), its free goes past us, and would not know a block of ours.
-  if (bound_apart) record->bound_elsewhere.store(true, std::memory_order_relaxed);
-  const bool routed = record->not_routed.load(std::memory_order_relaxed) == nullptr && !bound_apart;
+  // Bound apart (RTLD_DEEPBIND), its free would go past us, and would not know a block of ours.
+  const bool bound = !bound_apart || bind_here(map, module->symbols);
+  if (!bound) record->bound_elsewhere.store(true, std::memory_order_relaxed);
+  const bool routed = record->not_routed.load(std::memory_order_relaxed) == nullptr && bound;
   mark_code(image, routed ? module->code : is_cxx_runtime(path) ? kThrough : kNotRouted);
   enter_pending(*module);
   return module;

@@ -197,6 +197,7 @@ void give_back(Module& module) noexcept {
   callers.set(module.image.begin, module.image.end, kUnknown);
   core::departed::remember_code(module.image.begin, module.image.end - module.image.begin, record.name);
   module.map = nullptr;
+  drop(module.symbols);
   module.handle.store(nullptr, std::memory_order_release);
   leave_group(module);
   berth_instance* instance = module.instance.load(std::memory_order_acquire);
