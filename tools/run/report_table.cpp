@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
+#include <algorithm>
 #include <cstring>
 
 #include "tools/run/report.hpp"
@@ -53,18 +54,32 @@ void add_holder(void* context, const char* name) {
   kept.before = ", ";
 }
 
+// Wide enough for all names but the longest, which push their line to the right.
+std::size_t name_width() noexcept {
+  constexpr std::size_t kLeast = 24;
+  constexpr std::size_t kMost = 40;
+  std::size_t width = kLeast;
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    if (record->loads.load(std::memory_order_relaxed) == 0) continue;
+    width = std::max(width, std::min(std::strlen(record->name), kMost));
+  }
+  return width;
+}
+
 }  // namespace
 
 void write_table(Writer& out) noexcept {
+  const std::size_t width = name_width();
   out << "berth: what the plugins of process " << static_cast<std::uint64_t>(this_process) << " took\n";
-  out.left("plugin", 24).right("loads", 6);
+  out.left("plugin", width).right("loads", 6);
   for (const char* title : {"peak", "allocated", "forgotten", "kept", "live"}) out.right(title, kNumber);
   out << "  note\n";
   for (const routing::Record* record = routing::first_record(); record != nullptr;
        record = record->next.load(std::memory_order_relaxed)) {
     if (record->loads.load(std::memory_order_relaxed) == 0) continue;
     const Row row = row_of(*record);
-    out.left(record->name, 24);
+    out.left(record->name, width);
     count(out, record->loads.load(std::memory_order_relaxed), 6);
     bytes(out, row.peak_bytes);
     bytes(out, row.allocated_bytes);
