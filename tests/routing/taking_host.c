@@ -133,6 +133,11 @@ int main(int count, char** arguments) {
     if (in_thread) {
       if (write(channel[1], "f", 1) != 1) return 4;
       pthread_join(thread, NULL);
+      /* What it had in hand when it looked may have led to the block: the next unload looks again. */
+      if (strcmp(state(hidden), "there") == 0) {
+        wipe();
+        dlclose(other);
+      }
     } else {
       memset(registry, 0, sizeof(registry));
       if (structure != NULL) structure[1] = NULL;
