@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// What the programs of this folder share. Each tries to break one claim of the table in docs/bad-plugins.md, at the level that it is
+// What the programs of this folder share. Each tries to break one claim of docs/bad-plugins.md, at the level that it is
 // given, in every way that it knows: each way in a child process of its own, with two plugins that have a handler. It
 // prints how surely the misuse was told, the weakest of all ways: "always" (at the call, or by the fault itself), "next
 // use", "sampled", or "no".
