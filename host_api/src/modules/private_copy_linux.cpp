@@ -23,7 +23,7 @@ namespace berth::detail {
 
 namespace {
 
-constexpr std::size_t kPieceBytes = 128 * 1024;
+constexpr std::size_t kPieceBytes = std::size_t{128} * 1024;
 constexpr mode_t kRights = S_IRUSR | S_IXUSR;  // some systems ask for the second of what is mapped to be executed
 
 std::uint64_t nanoseconds(const timespec& time) noexcept {

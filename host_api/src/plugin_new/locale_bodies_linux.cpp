@@ -61,10 +61,10 @@ constexpr const char* kImbueWide = "_ZNSt9basic_iosIwSt11char_traitsIwEE5imbueER
 }
 
 bool is_of_this_module(const void* address) noexcept {
-  static const char here = 0;
+  static const char kHere = 0;
   Dl_info info;
   Dl_info own;
-  return dladdr(address, &info) != 0 && dladdr(&here, &own) != 0 && info.dli_fbase == own.dli_fbase;
+  return dladdr(address, &info) != 0 && dladdr(&kHere, &own) != 0 && info.dli_fbase == own.dli_fbase;
 }
 
 bool is_plugins(const std::locale::facet* facet) noexcept {
@@ -80,7 +80,7 @@ class Settled {
   explicit Settled(const std::locale& locale) : given_(locale) {
     static_assert(sizeof(std::locale) == sizeof(void*));
     const Body* body = nullptr;
-    std::memcpy(&body, static_cast<const void*>(&locale), sizeof(body));
+    std::memcpy(&body, static_cast<const void*>(&locale), sizeof(void*));
     if (library.copy_body == nullptr || library.allocate == nullptr || !berth::detail::has_owner(body)) return;
     for (std::size_t number = 0; number < body->count; ++number) {
       if (is_plugins(body->facets[number]) || is_plugins(body->caches[number])) return;

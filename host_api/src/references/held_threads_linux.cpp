@@ -56,7 +56,7 @@ pid_t this_thread() noexcept { return static_cast<pid_t>(::syscall(SYS_gettid));
 std::size_t bytes_of_vectors(const void* saved) noexcept {
   constexpr std::uint32_t kMagic = 0x46505853;
   constexpr std::size_t kFxsaveBytes = 512;
-  constexpr std::size_t kMostBytes = 64 * 1024;
+  constexpr std::size_t kMostBytes = std::size_t{64} * 1024;
   std::uint32_t software[2];
   std::memcpy(software, static_cast<const char*>(saved) + 464, sizeof(software));
   return software[0] == kMagic && software[1] < kMostBytes ? software[1] : kFxsaveBytes;

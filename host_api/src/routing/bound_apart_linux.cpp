@@ -17,9 +17,9 @@ namespace berth::routing {
 namespace {
 
 const link_map* own_map() noexcept {
-  static constinit const char anchor = 0;
+  static constinit const char kAnchor = 0;
   dl_find_object found;
-  if (_dl_find_object(const_cast<char*>(&anchor), &found) != 0) return nullptr;
+  if (_dl_find_object(const_cast<char*>(&kAnchor), &found) != 0) return nullptr;
   return found.dlfo_link_map;
 }
 

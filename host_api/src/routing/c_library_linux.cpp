@@ -4,7 +4,7 @@
 // Functions of the C library whose result the caller frees: it is the caller's allocation. What the C library keeps
 // for itself stays its own. open_memstream is not among them: its buffer moves inside later calls.
 // The headers shall declare getline and not define it.
-#define __NO_INLINE__ 1
+#define __NO_INLINE__ 1  // NOLINT(bugprone-reserved-identifier)
 
 #include <cerrno>
 #include <cstdarg>
@@ -81,6 +81,7 @@ ssize_t read_line(const Site& site, char** line, std::size_t* size, int delimite
 
 using namespace berth::routing;
 
+// NOLINTBEGIN(bugprone-reserved-identifier,readability-identifier-naming): the C library's own names
 extern "C" {
 
 BERTH_INTERPOSED char* strdup(const char* text) {
@@ -161,3 +162,4 @@ BERTH_INTERPOSED char* get_current_dir_name(void) {
 }
 
 }  // extern "C"
+// NOLINTEND(bugprone-reserved-identifier,readability-identifier-naming)

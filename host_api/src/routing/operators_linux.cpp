@@ -124,6 +124,7 @@ void look_up_operators() noexcept {
 using namespace berth::routing;
 
 // By their mangled names: nothing here may need a C++ run-time.
+// NOLINTBEGIN(bugprone-macro-parentheses): lists of parameters
 #define BERTH_CREATE(name, parameters, alignment, may_throw) \
   extern "C" BERTH_INTERPOSED void* name parameters { return create(BERTH_SITE, alignment, size, may_throw); }
 
@@ -155,3 +156,4 @@ BERTH_DESTROY_ALIGNED(_ZdlPvmSt11align_val_t, (void* block, std::size_t, std::si
 BERTH_DESTROY_ALIGNED(_ZdaPvmSt11align_val_t, (void* block, std::size_t, std::size_t alignment))
 BERTH_DESTROY_ALIGNED(_ZdlPvSt11align_val_tRKSt9nothrow_t, (void* block, std::size_t alignment, const void*))
 BERTH_DESTROY_ALIGNED(_ZdaPvSt11align_val_tRKSt9nothrow_t, (void* block, std::size_t alignment, const void*))
+// NOLINTEND(bugprone-macro-parentheses)

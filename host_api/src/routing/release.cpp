@@ -130,7 +130,7 @@ void look(std::uintptr_t caller_frame, std::uint64_t longest_pause, Decide decid
   });
   if (count == 0) return;
   const core::Span verdicts_memory = references::scratch(count * sizeof(references::Verdict));
-  const core::Span modules_memory = references::scratch(count * sizeof(Module*));
+  const core::Span modules_memory = references::scratch(count * sizeof(void*));
   auto* const verdicts = reinterpret_cast<references::Verdict*>(verdicts_memory.base());
   auto** const modules = reinterpret_cast<Module**>(modules_memory.base());
   const std::uint32_t ticket = next_ticket();
