@@ -5,13 +5,12 @@
 
 #include <unistd.h>
 
-#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
 #include "host_api/src/routing/interposed.hpp"
-#include "host_api/src/routing/real_allocator.hpp"
 #include "host_api/src/routing/release.hpp"
+#include "tools/run/next.hpp"
 #include "tools/run/report.hpp"
 
 namespace berth::run {
@@ -41,28 +40,14 @@ void at_quick_end() {
   report(0);
 }
 
-// The C library's. Found at the start, or by who comes earlier; all write the same value (relaxed).
-struct Next {
-  const char* name;
-  std::atomic<void*> function{nullptr};
-};
-constinit Next next_exit{"_exit"};
-constinit Next next_abort{"abort"};
-
-void* find(Next& next) noexcept {
-  void* found = next.function.load(std::memory_order_relaxed);
-  if (found == nullptr) {
-    found = routing::find_next(next.name);
-    next.function.store(found, std::memory_order_relaxed);
-  }
-  return found;
-}
+constinit Next<void(int)> next_exit("_exit");
+constinit Next<void()> next_abort("abort");
 
 }  // namespace
 
 void watch_ends() noexcept {
-  find(next_exit);
-  find(next_abort);
+  next_exit.find();
+  next_abort.find();
   on_exit(at_exit, nullptr);
   at_quick_exit(at_quick_end);
 }
@@ -74,13 +59,13 @@ using namespace berth::run;
 extern "C" {
 
 BERTH_INTERPOSED __attribute__((noreturn)) void _exit(int status) {
-  reinterpret_cast<void (*)(int)>(find(next_exit))(report(status));
+  next_exit.find()(report(status));
   __builtin_unreachable();
 }
 BERTH_INTERPOSED __attribute__((noreturn)) void _Exit(int status) { _exit(status); }
 BERTH_INTERPOSED __attribute__((noreturn)) void abort() {
   report(134);
-  reinterpret_cast<void (*)()>(find(next_abort))();
+  next_abort.find()();
   __builtin_unreachable();
 }
 

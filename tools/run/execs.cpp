@@ -9,17 +9,15 @@
 #include <spawn.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdlib>
 #include <cstring>
-#include <initializer_list>
 
 #include "arenas/pal/errno_keeper.hpp"
 #include "host_api/src/routing/interposed.hpp"
-#include "host_api/src/routing/real_allocator.hpp"
 #include "tools/run/follow.hpp"
+#include "tools/run/next.hpp"
 #include "tools/run/report.hpp"
 #include "tools/run/target.hpp"
 
@@ -33,31 +31,12 @@ using ExecAt = int(int, const char*, char* const[], char* const[], int);
 using Spawn = int(pid_t*, const char*, const posix_spawn_file_actions_t*, const posix_spawnattr_t*, char* const[],
                   char* const[]);
 
-// The C library's. Found at the start: a forked child may not wait for a lock of the loader's that nobody holds there.
-// Who comes earlier finds them himself; all write the same value (relaxed).
-struct Next {
-  const char* name;
-  std::atomic<void*> function{nullptr};
-};
-constinit Next next_execve{"execve"};
-constinit Next next_execvpe{"execvpe"};
-constinit Next next_fexecve{"fexecve"};
-constinit Next next_execveat{"execveat"};
-constinit Next next_spawn{"posix_spawn"};
-constinit Next next_spawnp{"posix_spawnp"};
-
-void* find(Next& next) noexcept {
-  void* found = next.function.load(std::memory_order_relaxed);
-  if (found == nullptr) {
-    found = routing::find_next(next.name);
-    next.function.store(found, std::memory_order_relaxed);
-  }
-  return found;
-}
-template <typename Function>
-Function* next_of(Next& next) noexcept {
-  return reinterpret_cast<Function*>(find(next));
-}
+constinit Next<Exec> next_execve("execve");
+constinit Next<Exec> next_execvpe("execvpe");
+constinit Next<ExecOfFile> next_fexecve("fexecve");
+constinit Next<ExecAt> next_execveat("execveat");
+constinit Next<Spawn> next_spawn("posix_spawn");
+constinit Next<Spawn> next_spawnp("posix_spawnp");
 
 // Calls with the environment that was wished for, which lies on this frame.
 template <typename Call>
@@ -109,13 +88,13 @@ int become(const char* path, char* const* environment, Call call) noexcept {
 
 int execute(const char* path, char* const* arguments, char* const* environment) noexcept {
   return become(path, environment,
-                [=](char* const* built) noexcept { return next_of<Exec>(next_execve)(path, arguments, built); });
+                [=](char* const* built) noexcept { return next_execve.find()(path, arguments, built); });
 }
 
 int execute_found(const char* file, char* const* arguments, char* const* environment) noexcept {
   Found found;
   return become(find_in_path(file, found), environment,
-                [=](char* const* built) noexcept { return next_of<Exec>(next_execvpe)(file, arguments, built); });
+                [=](char* const* built) noexcept { return next_execvpe.find()(file, arguments, built); });
 }
 
 // The arguments of execl and its like, counted with the null at their end.
@@ -134,8 +113,12 @@ void collect(char** out, const char* first, std::va_list list) noexcept {
 }  // namespace
 
 void look_up_execs() noexcept {
-  for (Next* next : {&next_execve, &next_execvpe, &next_fexecve, &next_execveat, &next_spawn, &next_spawnp})
-    find(*next);
+  next_execve.find();
+  next_execvpe.find();
+  next_fexecve.find();
+  next_execveat.find();
+  next_spawn.find();
+  next_spawnp.find();
 }
 
 }  // namespace berth::run
@@ -180,9 +163,8 @@ BERTH_INTERPOSED int execle(const char* path, const char* first, ...) {
 }
 BERTH_INTERPOSED int fexecve(int file, char* const arguments[], char* const environment[]) {
   const bool earlier = report_before(true);
-  return with_environment(environment, wish_for(file), earlier, [=](char* const* built) noexcept {
-    return next_of<ExecOfFile>(next_fexecve)(file, arguments, built);
-  });
+  return with_environment(environment, wish_for(file), earlier,
+                          [=](char* const* built) noexcept { return next_fexecve.find()(file, arguments, built); });
 }
 BERTH_INTERPOSED int execveat(int folder, const char* path, char* const arguments[], char* const environment[],
                               int flags) {
@@ -192,7 +174,7 @@ BERTH_INTERPOSED int execveat(int folder, const char* path, char* const argument
   if (!is_file && file >= 0) close(file);
   const bool earlier = report_before(file >= 0);
   return with_environment(environment, wish, earlier, [=](char* const* built) noexcept {
-    if (auto* next = next_of<ExecAt>(next_execveat)) return next(folder, path, arguments, built, flags);
+    if (auto* next = next_execveat.find()) return next(folder, path, arguments, built, flags);
     errno = ENOSYS;
     return -1;
   });
@@ -202,7 +184,7 @@ BERTH_INTERPOSED int posix_spawn(pid_t* child, const char* path, const posix_spa
                                  const posix_spawnattr_t* attributes, char* const arguments[],
                                  char* const environment[]) {
   return with_environment(environment, wish_for(path), false, [=](char* const* built) noexcept {
-    return next_of<Spawn>(next_spawn)(child, path, actions, attributes, arguments, built);
+    return next_spawn.find()(child, path, actions, attributes, arguments, built);
   });
 }
 BERTH_INTERPOSED int posix_spawnp(pid_t* child, const char* file, const posix_spawn_file_actions_t* actions,
@@ -210,7 +192,7 @@ BERTH_INTERPOSED int posix_spawnp(pid_t* child, const char* file, const posix_sp
                                   char* const environment[]) {
   Found found;
   return with_environment(environment, wish_for(find_in_path(file, found)), false, [=](char* const* built) noexcept {
-    return next_of<Spawn>(next_spawnp)(child, file, actions, attributes, arguments, built);
+    return next_spawnp.find()(child, file, actions, attributes, arguments, built);
   });
 }
 
