@@ -3,16 +3,16 @@
 //
 // What an unload does with blocks that live on, under berth run: who points to them keeps them, and is named; what
 // nobody points to any more goes, at once or at the next look.
-#include "routing/running.hpp"
-
-namespace berth::tests {
+#include "routing/run_support.hpp"
 
 namespace {
 
+using namespace routing_test;
+
 Run take(const std::string& options, const std::string& place, const std::string& then) {
   // As long as it takes: where threads could not be held in time everything is kept, as on a machine that is busy.
-  return run("--max-pause 60000 " + options, BERTH_TAKING_HOST,
-             place + " " + then + " " BERTH_GIVER " " BERTH_OTHER_GIVER);
+  return run("--max-pause 60000 " + options,
+             BERTH_TAKING_HOST " " + place + " " + then + " " BERTH_GIVER " " BERTH_OTHER_GIVER);
 }
 
 std::string kept_by(const Json& plugin) {
@@ -98,5 +98,3 @@ TEST_CASE("never keeps everything, always keeps nothing") {
   CHECK(always.outcome.output == "gone\n");
   CHECK(plugin(always.report, "giver")["forgotten_blocks"] == 2);
 }
-
-}  // namespace berth::tests
