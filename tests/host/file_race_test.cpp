@@ -73,12 +73,6 @@ extern "C" void* dlopen(const char* path, int mode) {
 
 namespace {
 
-berth::LoadOptions copied() {
-  berth::LoadOptions options;
-  options.private_copy = true;
-  return options;
-}
-
 std::string bytes_of(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
   return {std::istreambuf_iterator<char>(stream), {}};

@@ -18,6 +18,12 @@ inline std::filesystem::path fixture(const std::string& name) {
   return std::filesystem::path(BERTH_FIXTURES) / (name + kModuleSuffix);
 }
 
+inline LoadOptions copied() {
+  LoadOptions options;
+  options.private_copy = true;
+  return options;
+}
+
 inline berth_process_statistics ledger() {
   berth_process_statistics statistics{};
   statistics.struct_size = sizeof(statistics);

@@ -24,12 +24,6 @@ using CallsAtEnd = void(void (*)(void*), void*);
 
 void run(void* function) { (*static_cast<std::function<void()>*>(function))(); }
 
-berth::LoadOptions copied() {
-  berth::LoadOptions options;
-  options.private_copy = true;
-  return options;
-}
-
 void check_put_off(const berth::UnloadReport& report) {
   CAPTURE(report.cause);
   CHECK(report.outcome == Outcome::Zombie);

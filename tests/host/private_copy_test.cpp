@@ -26,12 +26,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-berth::LoadOptions copied() {
-  berth::LoadOptions options;
-  options.private_copy = true;
-  return options;
-}
-
 // Copies that lie in a folder where the loader would have put them.
 std::size_t copies_in(const fs::path& folder) {
   return static_cast<std::size_t>(std::count_if(fs::directory_iterator(folder), {}, [](const auto& entry) {
