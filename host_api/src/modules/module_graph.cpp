@@ -36,8 +36,7 @@ class Graph {
 
   std::size_t find(const ModuleIdentity& module) const {
     for (std::size_t number = 0; number < size(); ++number) {
-      const ModuleIdentity& identity = modules_[number].module.identity;
-      if (identity.base == module.base && identity.name == module.name) return number;
+      if (modules_[number].module.identity == module) return number;
     }
     return kNone;
   }

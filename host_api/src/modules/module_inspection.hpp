@@ -24,6 +24,8 @@ namespace berth::detail {
 struct ModuleIdentity {
   std::uintptr_t base = 0;
   std::string name;
+
+  bool operator==(const ModuleIdentity&) const = default;
 };
 
 // The module behind the loader's handle. Nothing if it is the program itself, or not among the modules that this

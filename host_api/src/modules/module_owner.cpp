@@ -52,7 +52,7 @@ ModuleOwner::Answer ModuleOwner::of(const ModuleIdentity& module) {
   const pal::LockGuard lock(owners_mutex);
   Answer answer;
   for (const Entry* entry = row_of(module); entry != nullptr; entry = entry->next) {
-    if (entry->module.base != module.base || entry->module.name != module.name) continue;
+    if (entry->module != module) continue;
     const bool library = entry != entry->owner->entries_.data();
     if (answer.plugin.empty() || !library) answer = {entry->owner->plugin_, library};
     if (!library) break;

@@ -16,14 +16,12 @@ namespace berth::detail {
 
 namespace {
 
-bool same(const ModuleIdentity& a, const ModuleIdentity& b) { return a.base == b.base && a.name == b.name; }
-
 bool contains(std::span<const MappedModule> modules, const ModuleIdentity& module) {
-  return std::ranges::any_of(modules, [&](const MappedModule& other) { return same(other.identity, module); });
+  return std::ranges::any_of(modules, [&](const MappedModule& other) { return other.identity == module; });
 }
 
 bool contains(const std::vector<OpenedModule>& modules, const ModuleIdentity& module) {
-  return std::ranges::any_of(modules, [&](const OpenedModule& other) { return same(other.identity, module); });
+  return std::ranges::any_of(modules, [&](const OpenedModule& other) { return other.identity == module; });
 }
 
 // All modules in the order in which they came, looked up when they are asked for first.
@@ -37,7 +35,7 @@ class Order {
   }
   std::size_t number_of(const ModuleIdentity& module) {
     const auto found =
-        std::ranges::find_if(modules(), [&](const ListedModule& other) { return same(other.module.identity, module); });
+        std::ranges::find_if(modules(), [&](const ListedModule& other) { return other.module.identity == module; });
     return found == modules_.end() ? kNone : static_cast<std::size_t>(found - modules_.begin());
   }
   bool is_needed(const ListedModule& module) {
@@ -82,14 +80,14 @@ class Search {
  private:
   void add(OpenedModule module, const ModuleIdentity& opener, bool certain) {
     if (is_runtime(file_name(module.identity.name)) || contains(plugin_.modules, module.identity)) return;
-    const auto known = [&](const PluginPart& part) { return same(part.module.identity, module.identity); };
+    const auto known = [&](const PluginPart& part) { return part.module.identity == module.identity; };
     if (std::ranges::any_of(parts_, known)) return;
     const bool came =
         !module.is_listed || order_.number_of(module.identity) > order_.number_of(plugin_.modules.front().identity);
     MeteringFinding metering = metering_of(module, plugin_.allocator);
     if (came && module.is_listed) {
       for (const MappedModule& library : brought_in_by(module.identity)) {
-        const bool listed = std::ranges::any_of(openers_, [&](const auto& o) { return same(o, library.identity); });
+        const bool listed = std::ranges::any_of(openers_, [&](const auto& o) { return o == library.identity; });
         if (!listed && !is_runtime(file_name(library.identity.name))) openers_.push_back(library.identity);
       }
     }
@@ -137,13 +135,13 @@ std::vector<PluginPart> find_parts_left(const PluginState& plugin, const std::ve
   const std::vector<OpenedModule> counted = plugin.count.opened();
   for (const PluginPart& part : before) {
     const ModuleIdentity& identity = part.module.identity;
-    const bool still = part.certain && same(part.opener, own)   ? contains(counted, identity)
+    const bool still = part.certain && part.opener == own       ? contains(counted, identity)
                        : part.certain && is_mapped(part.opener) ? contains(opened_by(part.opener), identity)
                                                                 : !part.module.is_listed || is_mapped(identity);
     if (still) parts.push_back(part);
   }
   for (const OpenedModule& module : counted) {
-    const auto known = [&](const PluginPart& part) { return same(part.module.identity, module.identity); };
+    const auto known = [&](const PluginPart& part) { return part.module.identity == module.identity; };
     if (std::ranges::any_of(parts, known) || contains(plugin.modules, module.identity) ||
         is_runtime(file_name(module.identity.name))) {
       continue;

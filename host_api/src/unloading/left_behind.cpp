@@ -24,9 +24,7 @@ constinit pal::Lock mutex{pal::LockRank::Host};  // not held while the loader is
 constinit KeptForEver kept;
 
 bool contains(std::span<const MappedModule> modules, const ModuleIdentity& module) {
-  return std::ranges::any_of(modules, [&](const MappedModule& other) {
-    return other.identity.base == module.base && other.identity.name == module.name;
-  });
+  return std::ranges::any_of(modules, [&](const MappedModule& other) { return other.identity == module; });
 }
 
 // In one walk of the loader's list for all that it has, and another for each that has left since.

@@ -46,7 +46,7 @@ Obstacle why_it_stays(const PluginState& plugin, const ModuleIdentity& module) {
             "the loader is closing another module on this thread, and closes this one after that (Host::reap())"};
   }
   for (const OpenedModule& opened : plugin.count.opened()) {
-    if (opened.identity.base != module.base || opened.identity.name != module.name) continue;
+    if (opened.identity != module) continue;
     const bool itself = module.base == plugin.module.identity().base;
     return {Cause::OtherReference, itself ? "it has opened itself (dlopen) and not closed that"
                                           : "the plugin has opened it and not closed it"};
@@ -213,9 +213,7 @@ Ground ground_of(const PluginState& plugin) {
     for (const CodeRange& range : code_of(library)) ground.code.push_back(range);
     for (const std::vector<MappedModule>* known : {&plugin.modules, &left}) {
       for (const MappedModule& module : *known) {
-        if (module.identity.base == library.base && module.identity.name == library.name) {
-          ground.modules.push_back(module);
-        }
+        if (module.identity == library) ground.modules.push_back(module);
       }
     }
   }
