@@ -209,7 +209,9 @@ Host::~Host() {
 
 Plugin Host::load(const std::filesystem::path& path, const LoadOptions& options) {
   const pal::NoCancellation alive;
-  detail::tear_down_orphans(nullptr);
+  detail::CallerFrame caller;
+  BERTH_NOTE_CALLER_FRAME(caller);
+  detail::tear_down_orphans(caller.caller_frame, nullptr);
   return Plugin(detail::load_plugin(state_, path, options));
 }
 
@@ -256,32 +258,10 @@ UnloadReport Host::unload(Plugin&& plugin, std::chrono::milliseconds timeout, Er
 std::vector<UnloadReport> Host::reap() {
   const pal::NoCancellation alive;
   std::vector<UnloadReport> reports;
-  detail::tear_down_orphans(&reports);
-  // Of kept instances that point at each other the first is gone when the second is looked at, not the other way round.
-  for (bool again = true; again;) {
-    again = false;
-    std::shared_ptr<detail::PluginState> rest = state_->take_all();
-    while (const std::shared_ptr<detail::PluginState> plugin = std::move(rest)) {
-      rest = std::move(plugin->next);
-      UnloadReport report;
-      BERTH_NOTE_CALLER_FRAME(*plugin);
-      if (!detail::tear_down_again(*plugin, report)) {
-        state_->put_back(plugin);
-        continue;
-      }
-      if (report.outcome == UnloadReport::Outcome::Kept) {
-        state_->becomes_kept(*plugin);
-        state_->put_back(plugin);
-      } else {
-        state_->gone(*plugin);
-        again |= plugin->kept;
-      }
-      try {
-        reports.push_back(std::move(report));
-      } catch (...) {  // out of memory costs the report, never the zombies that are left
-      }
-    }
-  }
+  detail::CallerFrame caller;
+  BERTH_NOTE_CALLER_FRAME(caller);
+  detail::tear_down_orphans(caller.caller_frame, &reports);
+  detail::reap(*state_, caller.caller_frame, &reports);
   return reports;
 }
 

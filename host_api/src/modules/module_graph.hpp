@@ -37,7 +37,8 @@ struct Dependent {
   ModuleIdentity module;
   bool linked = false;  // with it; else bound to its symbols
 };
-std::optional<Dependent> find_dependent(const ModuleIdentity& module);
+// One for each of these, in their order.
+std::vector<std::optional<Dependent>> find_dependents(std::span<const ModuleIdentity> modules);
 
 // Whether any module lies there.
 bool is_occupied(std::uintptr_t begin, std::size_t bytes);
@@ -47,6 +48,7 @@ struct ListedModule {
   MappedModule module;
   std::vector<std::string> names;
   std::vector<std::string> needs;
+  const berth_allocator* plugin_new_handle = nullptr;  // whose operator new it has (find_user)
 };
 
 // All modules in the order of loading: what a module has brought in comes behind it, and a name that a module needs is

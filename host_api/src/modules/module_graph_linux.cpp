@@ -29,7 +29,7 @@ MappedModule mapped_module(const dl_phdr_info& info) {
 
 ListedModule listed_module(const dl_phdr_info& info) {
   const ElfImage image(info);
-  ListedModule listed{mapped_module(info), {}, {}};
+  ListedModule listed{mapped_module(info), {}, {}, image.plugin_new_handle()};
   const std::string_view path = info.dlpi_name;
   for (const std::string_view name : {path, path.substr(path.rfind('/') + 1), image.soname()}) {
     if (!name.empty()) listed.names.emplace_back(name);

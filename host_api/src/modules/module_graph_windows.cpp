@@ -23,11 +23,10 @@ std::string lower_case(std::string name) {
 }
 
 ListedModule listed_module(const LoaderEntry& entry) {
-  ListedModule listed{{identity_of(entry), entry.base, entry.bytes, false}, {}, {}};
+  const PeImage image(entry.base);
+  ListedModule listed{{identity_of(entry), entry.base, entry.bytes, false}, {}, {}, image.plugin_new_handle()};
   listed.names.push_back(lower_case(std::filesystem::path(entry.file_name).string()));
-  PeImage(entry.base).for_each_needed([&](std::string_view name) {
-    listed.needs.push_back(lower_case(std::string(name)));
-  });
+  image.for_each_needed([&](std::string_view name) { listed.needs.push_back(lower_case(std::string(name))); });
   return listed;
 }
 

@@ -8,6 +8,7 @@
 
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 #include "host_api/src/modules/module_graph.hpp"
 #include "host_api/src/modules/module_owner.hpp"
@@ -26,10 +27,35 @@ Obstacle needed_by(const Dependent& dependent) {
 
 }  // namespace
 
-Obstacle why_still_mapped(const ModuleIdentity& module) {
-  if (Obstacle obstacle = why_it_stays_itself(module)) return obstacle;
-  if (const std::optional<Dependent> dependent = find_dependent(module)) return needed_by(*dependent);
-  return why_it_is_referenced(module);
+std::vector<Obstacle> why_still_mapped(std::span<const ModuleIdentity> modules) {
+  std::vector<Obstacle> obstacles = why_they_stay_themselves(modules);
+  // What the answers before leave open, and where it belongs.
+  std::vector<std::size_t> places;
+  std::vector<ModuleIdentity> rest;
+  const auto leave_open = [&](std::size_t place) {
+    places.push_back(place);
+    rest.push_back(modules[place]);
+  };
+  for (std::size_t place = 0; place < modules.size(); ++place) {
+    if (!obstacles[place]) leave_open(place);
+  }
+  if (rest.empty()) return obstacles;
+  const std::vector<std::optional<Dependent>> dependents = find_dependents(rest);
+  const std::vector<std::size_t> asked = std::exchange(places, {});
+  rest.clear();
+  for (std::size_t number = 0; number < asked.size(); ++number) {
+    if (dependents[number]) {
+      obstacles[asked[number]] = needed_by(*dependents[number]);
+    } else {
+      leave_open(asked[number]);
+    }
+  }
+  if (rest.empty()) return obstacles;
+  std::vector<Obstacle> referenced = why_they_are_referenced(rest);
+  for (std::size_t number = 0; number < places.size(); ++number) {
+    obstacles[places[number]] = std::move(referenced[number]);
+  }
+  return obstacles;
 }
 
 std::string file_name(std::string_view path) { return std::filesystem::path(path).filename().string(); }

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -54,12 +55,16 @@ void* find_own_symbol_address(void* native_handle, const ModuleIdentity& module,
 // How large the object at an address of a module can be: as the module's symbol table or section has it; 0: unknown.
 std::size_t symbol_size(const void* address) noexcept;
 
-// Why a module that was closed is still mapped: its own doing, another module, or a reference that somebody holds.
-Obstacle why_still_mapped(const ModuleIdentity& module);
+// Why a module that was closed is still mapped: its own doing, another module, or a reference that somebody holds. For
+// each of these, in their order.
+std::vector<Obstacle> why_still_mapped(std::span<const ModuleIdentity> modules);
 
 // The platform's part of that. None where the module itself would leave; and the cause where no other module needs it.
-Obstacle why_it_stays_itself(const ModuleIdentity& module);
-Obstacle why_it_is_referenced(const ModuleIdentity& module);
+std::vector<Obstacle> why_they_stay_themselves(std::span<const ModuleIdentity> modules);
+std::vector<Obstacle> why_they_are_referenced(std::span<const ModuleIdentity> modules);
+
+// Whether a module that the loader does not list, and no other at its base, still lies there.
+bool lies_unlisted(const ModuleIdentity& module) noexcept;
 
 // Gives the loader an occasion to unmap a module that nothing holds any more: it does not look by itself when the last
 // thread with thread_local objects of the module ends.

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <filesystem>
 #include <span>
+#include <unordered_map>
+#include <utility>
 
 #include "host_api/src/modules/elf_image_linux.hpp"
 #include "host_api/src/modules/loader_lock.hpp"
@@ -42,6 +44,20 @@ bool uses_thread_exit(const ElfImage& image) {
     return !found;
   });
   return found;
+}
+
+// use(place, image) for each of these that is mapped, in one walk.
+template <typename Use>
+void for_each_of(std::span<const ModuleIdentity> modules, Use use) {
+  std::unordered_multimap<std::uintptr_t, std::size_t> by_base;
+  for (std::size_t place = 0; place < modules.size(); ++place) by_base.emplace(modules[place].base, place);
+  any_module([&](const dl_phdr_info& info) {
+    const auto [first, last] = by_base.equal_range(info.dlpi_addr);
+    for (auto found = first; found != last; ++found) {
+      if (matches(info, modules[found->second])) use(found->second, ElfImage(info));
+    }
+    return false;
+  });
 }
 
 }  // namespace
@@ -113,25 +129,26 @@ std::size_t symbol_size(const void* address) noexcept {
   return info.dli_saddr == address ? static_cast<const ElfW(Sym)*>(symbol)->st_size : 0;
 }
 
-Obstacle why_it_stays_itself(const ModuleIdentity& module) {
-  Obstacle obstacle;
-  any_module([&](const dl_phdr_info& info) {
-    if (!matches(info, module)) return false;
-    obstacle = obstacle_in(ElfImage(info));
-    return true;
-  });
-  return obstacle;
+std::vector<Obstacle> why_they_stay_themselves(std::span<const ModuleIdentity> modules) {
+  std::vector<Obstacle> obstacles(modules.size());
+  for_each_of(modules, [&](std::size_t place, const ElfImage& image) { obstacles[place] = obstacle_in(image); });
+  return obstacles;
 }
 
-Obstacle why_it_is_referenced(const ModuleIdentity& module) {
-  const bool thread_exit =
-      any_module([&](const dl_phdr_info& info) { return matches(info, module) && uses_thread_exit(ElfImage(info)); });
-  if (thread_exit) {
-    return {Cause::ThreadLocal,
-            "a thread that has used its thread_local objects is still alive, or somebody else has opened it too"};
-  }
-  return {Cause::OtherReference, "another open reference: somebody has opened it too (dlopen), nobody can tell who"};
+std::vector<Obstacle> why_they_are_referenced(std::span<const ModuleIdentity> modules) {
+  std::vector<Obstacle> obstacles(
+      modules.size(),
+      {Cause::OtherReference, "another open reference: somebody has opened it too (dlopen), nobody can tell who"});
+  for_each_of(modules, [&](std::size_t place, const ElfImage& image) {
+    if (!uses_thread_exit(image)) return;
+    obstacles[place] = {
+        Cause::ThreadLocal,
+        "a thread that has used its thread_local objects is still alive, or somebody else has opened it too"};
+  });
+  return obstacles;
 }
+
+bool lies_unlisted(const ModuleIdentity&) noexcept { return false; }
 
 void prompt_unmapping(const ModuleIdentity& module) noexcept {
   const LoaderLock lock;

@@ -136,16 +136,25 @@ std::size_t symbol_size(const void* address) noexcept {
   return 0;
 }
 
-Obstacle why_it_stays_itself(const ModuleIdentity& module) {
-  const bool pinned = any_module([&](const LoaderEntry& entry) { return matches(entry, module) && entry.pinned; });
-  if (!pinned) return {};
-  return {Cause::NoDelete, "somebody has pinned it (GET_MODULE_HANDLE_EX_FLAG_PIN), for ever"};
+std::vector<Obstacle> why_they_stay_themselves(std::span<const ModuleIdentity> modules) {
+  std::vector<Obstacle> obstacles(modules.size());
+  any_module([&](const LoaderEntry& entry) {
+    for (std::size_t place = 0; entry.pinned && place < modules.size(); ++place) {
+      if (!matches(entry, modules[place])) continue;
+      obstacles[place] = {Cause::NoDelete, "somebody has pinned it (GET_MODULE_HANDLE_EX_FLAG_PIN), for ever"};
+    }
+    return false;
+  });
+  return obstacles;
 }
 
-Obstacle why_it_is_referenced(const ModuleIdentity&) {
-  return {Cause::OtherReference,
-          "another open reference: somebody has loaded it too (LoadLibrary), nobody can tell who"};
+std::vector<Obstacle> why_they_are_referenced(std::span<const ModuleIdentity> modules) {
+  return std::vector<Obstacle>(
+      modules.size(),
+      {Cause::OtherReference, "another open reference: somebody has loaded it too (LoadLibrary), nobody can tell who"});
 }
+
+bool lies_unlisted(const ModuleIdentity& module) noexcept { return is_image_mapped_at(module.base); }
 
 void prompt_unmapping(const ModuleIdentity&) noexcept {}  // it goes with its last reference
 

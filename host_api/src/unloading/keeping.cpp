@@ -2,9 +2,11 @@
 // Copyright (c) the Berth authors
 #include "host_api/src/unloading/keeping.hpp"
 
+#include <algorithm>
 #include <new>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "allocator/registry.hpp"
 #include "host_api/src/c_abi/instance_handle.hpp"
@@ -18,15 +20,6 @@ namespace berth::detail {
 namespace {
 
 constexpr std::uint64_t kLongestPauseNanoseconds = 10'000'000'000;
-
-bool has_live_blocks(const PluginState& plugin, UnloadReport& report) noexcept {
-  berth_instance_statistics statistics{};
-  statistics.struct_size = sizeof(statistics);
-  if (berth_instance_stats(plugin.instance, &statistics) != BERTH_OK) return false;
-  report.live_blocks = statistics.live_blocks;
-  report.live_bytes = statistics.live_bytes;
-  return statistics.live_blocks != 0;
-}
 
 std::string why_not_searched(references::Outcome outcome) {
   switch (outcome) {
@@ -56,10 +49,13 @@ class Verdicts {
   explicit Verdicts(std::size_t most) noexcept : memory_(references::scratch(most * sizeof(references::Verdict))) {}
 
   explicit operator bool() const noexcept { return static_cast<bool>(memory_); }
-  void add(const PluginState& plugin) noexcept {
+  // nullptr: there is no such instance.
+  const references::Verdict* add(const PluginState& plugin) noexcept {
     core::Instance* instance = core::registry::resolve(to_handle(plugin.instance));
-    if (instance == nullptr) return;
-    (new (static_cast<void*>(begin() + count_++)) references::Verdict())->instance = instance;
+    if (instance == nullptr) return nullptr;
+    auto* const verdict = new (static_cast<void*>(begin() + count_++)) references::Verdict();
+    verdict->instance = instance;
+    return verdict;
   }
   references::Verdict* begin() const noexcept { return reinterpret_cast<references::Verdict*>(memory_.base()); }
   std::size_t count() const noexcept { return count_; }
@@ -72,11 +68,12 @@ class Verdicts {
 // The kept instances of the same Host, while nobody else looks at them.
 class KeptNeighbours {
  public:
-  explicit KeptNeighbours(ZombieList& list) noexcept : list_(list), first_(list.take_all()) {}
+  explicit KeptNeighbours(ZombieList* list) noexcept
+      : list_(list), first_(list != nullptr ? list->take_all() : nullptr) {}
   ~KeptNeighbours() {
     for (std::shared_ptr<PluginState> plugin = std::move(first_); plugin != nullptr;) {
       std::shared_ptr<PluginState> rest = std::move(plugin->next);
-      list_.put_back(std::move(plugin));
+      list_->put_back(std::move(plugin));
       plugin = std::move(rest);
     }
   }
@@ -97,29 +94,11 @@ class KeptNeighbours {
   }
 
  private:
-  ZombieList& list_;
+  ZombieList* const list_;
   std::shared_ptr<PluginState> first_;
 };
 
-void search(PluginState& plugin, UnloadReport& report, Obstacle& why) {
-  const KeptNeighbours neighbours(*plugin.zombies);
-  Verdicts verdicts(neighbours.count() + 1);
-  if (!verdicts) {
-    why = {Cause::Unknown, why_not_searched(references::Outcome::OutOfMemory)};
-    return;
-  }
-  verdicts.add(plugin);
-  if (verdicts.count() == 0) return;
-  neighbours.add_to(verdicts);
-  const auto frame =
-      plugin.caller_frame != 0 ? plugin.caller_frame : reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  const references::Outcome outcome =
-      references::find_reached(verdicts.begin(), verdicts.count(), frame, kLongestPauseNanoseconds);
-  const references::Verdict& verdict = *verdicts.begin();
-  if (!verdict.reached) {
-    if (outcome != references::Outcome::Done) why = {Cause::Unknown, why_not_searched(outcome)};
-    return;
-  }
+void tell_who_points(const references::Verdict& verdict, Obstacle& why, UnloadReport& report) {
   why = {Cause::Referenced, "somebody points into its instance: "};
   for (std::size_t i = 0; i < verdict.holders; ++i) {
     report.references.push_back(to_reference(verdict.holder[i]));
@@ -127,26 +106,71 @@ void search(PluginState& plugin, UnloadReport& report, Obstacle& why) {
   }
 }
 
+void search(std::span<const Ending> endings, ZombieList* list, std::uintptr_t caller_frame) {
+  const KeptNeighbours neighbours(list);
+  Verdicts verdicts(neighbours.count() + endings.size());
+  if (!verdicts) {
+    for (const Ending& ending : endings) {
+      ending.plugin->obstacle = {Cause::Unknown, why_not_searched(references::Outcome::OutOfMemory)};
+    }
+    return;
+  }
+  std::vector<const references::Verdict*> of_ending;
+  of_ending.reserve(endings.size());
+  for (const Ending& ending : endings) of_ending.push_back(verdicts.add(*ending.plugin));
+  neighbours.add_to(verdicts);
+  const auto frame = caller_frame != 0 ? caller_frame : reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  const references::Outcome outcome =
+      references::find_reached(verdicts.begin(), verdicts.count(), frame, kLongestPauseNanoseconds);
+  for (std::size_t number = 0; number < endings.size(); ++number) {
+    Obstacle& why = endings[number].plugin->obstacle;
+    const references::Verdict* const verdict = of_ending[number];
+    if (verdict == nullptr) {
+      why = {};
+    } else if (verdict->reached) {
+      tell_who_points(*verdict, why, *endings[number].report);
+    } else if (outcome != references::Outcome::Done) {
+      why = {Cause::Unknown, why_not_searched(outcome)};
+    } else {
+      why = {};
+    }
+  }
+}
+
 }  // namespace
 
-bool keep_instance(PluginState& plugin, UnloadReport& report) noexcept {
+bool may_be_kept(const PluginState& plugin, UnloadReport& report) noexcept {
   if (plugin.release != Release::WhenUnreferenced && plugin.release != Release::Never) return false;
-  if (!has_live_blocks(plugin, report)) return false;
-  Obstacle why;
-  report.references.clear();
-  try {
-    if (plugin.release == Release::Never) {
-      why = {Cause::Unknown, "the load options keep what lives (Release::Never)"};
-    } else {
-      search(plugin, report, why);
-    }
-  } catch (...) {
-    why = unknown_obstacle();
+  berth_instance_statistics statistics{};
+  statistics.struct_size = sizeof(statistics);
+  if (berth_instance_stats(plugin.instance, &statistics) != BERTH_OK) return false;
+  report.live_blocks = statistics.live_blocks;
+  report.live_bytes = statistics.live_bytes;
+  return statistics.live_blocks != 0;
+}
+
+void keep_instances(std::span<const Ending> endings, ZombieList* neighbours, std::uintptr_t caller_frame) noexcept {
+  if (endings.empty()) return;
+  const auto must_stay = [](const Ending& ending) { return ending.plugin->release == Release::Never; };
+  for (const Ending& ending : endings) {
+    ending.plugin->obstacle = unknown_obstacle();  // until more is known
+    ending.report->references.clear();
   }
-  if (!why) return false;
-  plugin.obstacle = std::move(why);
-  report.survivors = largest_survivors(plugin.instance);
-  return true;
+  try {
+    if (!std::ranges::all_of(endings, must_stay)) search(endings, neighbours, caller_frame);
+  } catch (...) {  // out of memory: those of which nothing was found are kept
+  }
+  for (const Ending& ending : endings) {
+    if (must_stay(ending)) {
+      try {
+        ending.report->references.clear();
+        ending.plugin->obstacle = {Cause::Unknown, "the load options keep what lives (Release::Never)"};
+      } catch (...) {
+        ending.plugin->obstacle = unknown_obstacle();
+      }
+    }
+    if (ending.plugin->obstacle) ending.report->survivors = largest_survivors(ending.plugin->instance);
+  }
 }
 
 }  // namespace berth::detail

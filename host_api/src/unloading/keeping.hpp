@@ -5,14 +5,30 @@
 // pulled from under anybody"): by the release policy of its load options.
 #pragma once
 
+#include <cstdint>
+#include <span>
+
 #include "berth/host.hpp"
 #include "host_api/src/plugin/plugin_state.hpp"
 
 namespace berth::detail {
 
-// True: it is kept, and the report says why and who points there. Instances that are kept already, by the same Host,
-// count as nobody: those that only point at each other all go.
-bool keep_instance(PluginState& plugin, UnloadReport& report) noexcept;
+// Whether that is to be asked: it has live blocks, which the report counts, and is not to go with them in any case.
+bool may_be_kept(const PluginState& plugin, UnloadReport& report) noexcept;
+
+struct Ending {
+  PluginState* plugin;
+  UnloadReport* report;
+};
+
+// Of instances that may be kept: each that is gets an obstacle, and its report says who points there. One search for
+// all. None of them counts as somebody who points, nor does an instance of `neighbours` (or nullptr) that is kept
+// already: those that only point at each other all go.
+void keep_instances(std::span<const Ending> endings, ZombieList* neighbours, std::uintptr_t caller_frame) noexcept;
+
+struct CallerFrame {
+  std::uintptr_t caller_frame = 0;
+};
 
 // Where the stack begins that counts: at the frame of the public function that calls this. Below it are the loader's
 // frames and ours, which hold nothing of the host's.

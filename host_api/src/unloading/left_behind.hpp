@@ -15,6 +15,10 @@ namespace berth::detail {
 // Adds those that have not left. [any thread]
 void leave_behind(std::span<const MappedModule> modules);
 
+// Takes those out that have left since. One walk of the loader's list, or none where nothing was left behind.
+// [any thread]
+void forget_departed();
+
 // All of them; some may have left since. [any thread]
 std::vector<MappedModule> left_behind();
 

@@ -4,8 +4,11 @@
 // The steps of the teardown protocol (docs/design.md, "Life of a plugin"). No lock is held in any of them.
 #include "host_api/src/unloading/teardown.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,9 +18,11 @@
 #include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/inside/inside.hpp"
 #include "host_api/src/inside/library_pointers.hpp"
+#include "host_api/src/modules/module_snapshot.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
 #include "host_api/src/unloading/keeping.hpp"
 #include "host_api/src/unloading/left_behind.hpp"
+#include "host_api/src/unloading/modules_of_many.hpp"
 #include "host_api/src/unloading/survivors.hpp"
 
 namespace berth::detail {
@@ -38,10 +43,10 @@ void detach(PluginState& plugin, UnloadReport& report) noexcept {
 
 // Why a module that was closed is still mapped. A destructor that the loader runs while it closes one module may unload
 // another: the loader then closes that after the first, and until then all its references seem to be somebody's.
-Obstacle why_it_stays(const PluginState& plugin, const ModuleIdentity& module) {
-  Obstacle obstacle = why_still_mapped(module);
+Obstacle why_it_stays(const PluginState& plugin, const ModuleIdentity& module, Modules& modules) {
+  Obstacle obstacle = modules.why_still_mapped(module);
   if (obstacle.why != Cause::OtherReference && obstacle.why != Cause::ThreadLocal) return obstacle;
-  if (is_caller_closing()) {
+  if (modules.is_caller_closing()) {
     return {Cause::PutOff,
             "the loader is closing another module on this thread, and closes this one after that (Host::reap())"};
   }
@@ -55,14 +60,14 @@ Obstacle why_it_stays(const PluginState& plugin, const ModuleIdentity& module) {
 }
 
 // Whether code that may use the instance is still mapped; if so, plugin.obstacle names the reason.
-bool still_mapped(PluginState& plugin) noexcept {
+bool still_mapped(PluginState& plugin, Modules& modules) noexcept {
   try {
-    if (is_mapped(plugin.module.identity())) {
-      plugin.obstacle = why_it_stays(plugin, plugin.module.identity());
+    if (modules.is_mapped(plugin.module.identity())) {
+      plugin.obstacle = why_it_stays(plugin, plugin.module.identity(), modules);
       return true;
     }
-    if (const std::optional<ModuleIdentity> user = find_user(plugin.allocator)) {
-      plugin.obstacle = why_it_stays(plugin, *user);
+    if (const std::optional<ModuleIdentity> user = modules.find_user(plugin.allocator)) {
+      plugin.obstacle = why_it_stays(plugin, *user, modules);
       plugin.obstacle.text = user->name + ", which allocates from the same instance: " + plugin.obstacle.text;
       return true;
     }
@@ -73,34 +78,25 @@ bool still_mapped(PluginState& plugin) noexcept {
   }
 }
 
-// A dependency that allocates from the instance may wait for the same prompt as the plugin.
-void prompt_users(const berth_allocator* allocator) noexcept {
-  try {
-    if (const std::optional<ModuleIdentity> user = find_user(allocator)) prompt_unmapping(*user);
-  } catch (...) {  // out of memory: the next reap asks again
-  }
-}
-
 // So that a late call into it is answered with a name.
-void remember(const PluginState& plugin, const MappedModule& module) {
+void remember(const PluginState& plugin, const MappedModule& module, Modules& modules) {
   std::string name = plugin.name;
   if (&module != &plugin.modules.front()) name += ": " + file_name(module.identity.name);
   core::departed::remember_code(module.begin, module.bytes, name.c_str());
-  // Who loads a module there looks for what is remembered once it is mapped, so one of the two sees the other.
-  if (is_occupied(module.begin, module.bytes)) core::departed::forget_code(module.begin, module.bytes);
+  modules.was_remembered(module);
 }
 
 // Looks which of the plugin's modules have left, and tells of its libraries.
-void account_for_modules(PluginState& plugin, UnloadReport& report) noexcept {
+void account_for_modules(PluginState& plugin, UnloadReport& report, Modules& modules) noexcept {
   report.dependencies.clear();
   try {
     for (MappedModule& module : plugin.modules) {
-      if (!module.left && !is_mapped(module.identity)) {
+      if (!module.left && !modules.is_mapped(module.identity)) {
         module.left = true;
-        remember(plugin, module);
+        remember(plugin, module, modules);
       }
       if (&module == &plugin.modules.front()) continue;
-      const Obstacle obstacle = module.left ? Obstacle() : why_it_stays(plugin, module.identity);
+      const Obstacle obstacle = module.left ? Obstacle() : why_it_stays(plugin, module.identity, modules);
       report.dependencies.push_back({module.identity.name, obstacle.why, obstacle.text});
     }
     leave_behind(plugin.modules);
@@ -149,16 +145,7 @@ void tell_obstacle(const PluginState& plugin, UnloadReport& report) noexcept {
   }
 }
 
-// The module has left. True: the instance is destroyed; else it is kept.
-bool end_instance(PluginState& plugin, UnloadReport& report) noexcept {
-  plugin.obstacle = {};
-  if (keep_instance(plugin, report)) {
-    report.outcome = UnloadReport::Outcome::Kept;
-    report.status = BERTH_OK;
-    tell_obstacle(plugin, report);
-    berth_instance_purge(plugin.instance);
-    return false;
-  }
+void destroy_instance(PluginState& plugin, UnloadReport& report) noexcept {
   report.survivors = largest_survivors(plugin.instance);
   berth_instance_report freed{};
   freed.struct_size = sizeof(freed);
@@ -167,18 +154,43 @@ bool end_instance(PluginState& plugin, UnloadReport& report) noexcept {
   report.live_blocks = freed.live_blocks;
   report.live_bytes = freed.live_bytes;
   report.returned_bytes = freed.returned_bytes;
+}
+
+// The module has left. The instance goes, or is kept where `plugin.obstacle` says why.
+void end_instance(PluginState& plugin, UnloadReport& report) noexcept {
+  if (!plugin.obstacle) {
+    destroy_instance(plugin, report);
+    return;
+  }
+  report.outcome = UnloadReport::Outcome::Kept;
+  report.status = BERTH_OK;
+  tell_obstacle(plugin, report);
+  berth_instance_purge(plugin.instance);
+}
+
+// The module was closed. Whether it has left.
+bool has_left(PluginState& plugin, UnloadReport& report, Modules& modules) noexcept {
+  tell_metering(plugin, report);
+  tell_parts(plugin, report);
+  const bool stays = still_mapped(plugin, modules);
+  account_for_modules(plugin, report, modules);
+  if (stays) return false;
+  plugin.obstacle = {};
+  plugin.owner.withdraw();
+  plugin.copy.remove();
   return true;
 }
 
-// The module was closed. True: it has left, and the instance is destroyed or kept.
+// The module of one plugin was closed. True: it has left, and the instance is destroyed or kept.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
-  tell_metering(plugin, report);
-  tell_parts(plugin, report);
-  const bool stays = still_mapped(plugin);
-  account_for_modules(plugin, report);
-  if (stays) return false;
-  plugin.owner.withdraw();
-  plugin.copy.remove();
+  Modules modules;
+  const bool left = has_left(plugin, report, modules);
+  modules.settle();
+  if (!left) return false;
+  if (may_be_kept(plugin, report)) {
+    const Ending ending = {&plugin, &report};
+    keep_instances({&ending, 1}, plugin.zombies.get(), plugin.caller_frame);
+  }
   end_instance(plugin, report);
   plugin.claim.release();
   return true;
@@ -282,34 +294,167 @@ UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
   return report;
 }
 
-bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept {
-  const Clock::time_point start = Clock::now();
-  name_report(plugin, report);
+namespace {
+
+// A plugin that a reap tries again.
+struct Trial {
+  std::shared_ptr<PluginState> plugin;
+  UnloadReport report;
+  Clock::duration spent{};  // on it alone
+  bool closed = false;      // its module
+  bool closed_now = false;  // by this reap
+  bool left = false;        // its module
+  bool doubtful = false;    // may somebody point into its instance?
+};
+
+class Stopwatch {
+ public:
+  explicit Stopwatch(Trial& trial) noexcept : trial_(trial) {}
+  ~Stopwatch() { trial_.spent += Clock::now() - start_; }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  Trial& trial_;
+  const Clock::time_point start_ = Clock::now();
+};
+
+std::vector<Trial> take_trials(ZombieList& list) noexcept {
+  std::vector<Trial> trials;
+  std::shared_ptr<PluginState> rest = list.take_all();
+  while (std::shared_ptr<PluginState> plugin = std::move(rest)) {
+    rest = std::move(plugin->next);
+    try {
+      trials.push_back({plugin, {}});
+    } catch (...) {  // out of memory: the next reap tries again
+      list.put_back(std::move(plugin));
+    }
+  }
+  return trials;
+}
+
+// Closes the module where it is open still: somebody held it or was inside when it was to be closed.
+void try_to_close(Trial& trial) noexcept {
+  PluginState& plugin = *trial.plugin;
+  name_report(plugin, trial.report);
+  const bool open = plugin.module.is_open();
   if (Obstacle exception = find_exception(plugin)) {
-    if (plugin.module.is_open()) plugin.obstacle = std::move(exception);
-    return false;
+    if (open) plugin.obstacle = std::move(exception);
+    return;
   }
-  if (plugin.kept) {
-    const bool gone = end_instance(plugin, report);
-    report.time_taken = Clock::now() - start;
-    return gone;
-  }
-  if (plugin.module.is_open()) {  // somebody held it or was inside when it was to be closed
-    if (!plugin.holds.closed() && !plugin.holds.close()) return false;
+  if (open) {
+    if (!plugin.holds.closed() && !plugin.holds.close()) return;
     stop(plugin);
     plugin.obstacle = find_inside(plugin);
-    if (plugin.obstacle) return false;
-    detach(plugin, report);
+    if (plugin.obstacle) return;
+    detach(plugin, trial.report);
     if (!plugin.obstacle) plugin.obstacle = find_kept(plugin);
-    if (plugin.obstacle) return false;
+    if (plugin.obstacle) return;
     close(plugin);
-  } else {
-    prompt_unmapping(plugin.module.identity());
-    prompt_users(plugin.allocator);
   }
-  const bool gone = finish(plugin, report);
-  report.time_taken = Clock::now() - start;
-  return gone;
+  trial.closed = true;
+  trial.closed_now = open;
+}
+
+bool stays_for_ever(const Obstacle& obstacle) noexcept {
+  return obstacle.why == Cause::UniqueSymbols || obstacle.why == Cause::NoDelete;
+}
+
+// The loader does not look by itself whether a thread that kept a module has ended. A library that allocates from the
+// instance may wait for the same prompt as the plugin.
+void prompt_unmapping(std::span<const Trial> trials) {
+  std::optional<ModuleSnapshot> mapped;
+  for (const Trial& trial : trials) {
+    if (!trial.closed || trial.closed_now || trial.plugin->kept || stays_for_ever(trial.plugin->obstacle)) continue;
+    if (!mapped) mapped.emplace();
+    const ModuleIdentity& own = trial.plugin->module.identity();
+    if (mapped->is_mapped(own)) prompt_unmapping(own);
+    if (const std::optional<ModuleIdentity> user = mapped->find_user(trial.plugin->allocator)) prompt_unmapping(*user);
+  }
+}
+
+// Asks for all at once what finish() asks of each.
+void look_at_modules(std::span<const Trial> trials, Modules& modules) {
+  const auto asks = [](const Trial& trial) { return trial.closed && !trial.plugin->kept; };
+  if (std::ranges::count_if(trials, asks) < 2) return;
+  modules.look();
+  std::vector<ModuleIdentity> asked;
+  for (const Trial& trial : trials) {
+    if (!asks(trial)) continue;
+    const PluginState& plugin = *trial.plugin;
+    asked.push_back(plugin.module.identity());
+    if (std::optional<ModuleIdentity> user = modules.find_user(plugin.allocator)) asked.push_back(*std::move(user));
+    for (const MappedModule& module : plugin.modules) asked.push_back(module.identity);
+  }
+  modules.ask(std::move(asked));
+}
+
+// Who is not kept for sure goes first, with all that it points to. Then one search looks for who points into the rest:
+// of those that only point at each other none is kept.
+void end_instances(std::span<Trial> trials, std::uintptr_t caller_frame) noexcept {
+  std::vector<Ending> endings;
+  for (Trial& trial : trials) {
+    if (!trial.left) continue;
+    const Stopwatch time(trial);
+    PluginState& plugin = *trial.plugin;
+    plugin.obstacle = {};
+    trial.doubtful = may_be_kept(plugin, trial.report);
+    if (!trial.doubtful) {
+      end_instance(plugin, trial.report);
+      continue;
+    }
+    try {
+      endings.push_back({&plugin, &trial.report});
+    } catch (...) {
+      plugin.obstacle = unknown_obstacle();  // out of memory: kept, and the next reap searches
+    }
+  }
+  keep_instances(endings, nullptr, caller_frame);
+  for (Trial& trial : trials) {
+    const Stopwatch time(trial);
+    if (trial.doubtful) end_instance(*trial.plugin, trial.report);
+    if (trial.left) trial.plugin->claim.release();
+  }
+}
+
+}  // namespace
+
+void reap(ZombieList& list, std::uintptr_t caller_frame, std::vector<UnloadReport>* reports) noexcept {
+  std::vector<Trial> trials = take_trials(list);
+  for (Trial& trial : trials) {
+    const Stopwatch time(trial);
+    try_to_close(trial);
+  }
+  // Out of memory costs the prompt; or each plugin is looked at by itself.
+  Modules modules;
+  try {
+    prompt_unmapping(trials);
+    look_at_modules(trials, modules);
+  } catch (...) {
+    modules.forget();
+  }
+  for (Trial& trial : trials) {
+    const Stopwatch time(trial);
+    trial.left = trial.closed && (trial.plugin->kept || has_left(*trial.plugin, trial.report, modules));
+  }
+  modules.settle();
+  end_instances(trials, caller_frame);
+  for (Trial& trial : trials) {
+    const bool stays = !trial.left || trial.report.outcome == UnloadReport::Outcome::Kept;
+    const bool is_news = trial.left && !(stays && trial.plugin->kept);
+    if (!stays) {
+      list.gone(*trial.plugin);
+    } else {
+      if (is_news) list.becomes_kept(*trial.plugin);
+      list.put_back(std::move(trial.plugin));
+    }
+    if (!is_news || reports == nullptr) continue;
+    trial.report.time_taken = trial.spent;
+    try {
+      reports->push_back(std::move(trial.report));
+    } catch (...) {  // out of memory costs the report, never the zombies that are left
+    }
+  }
 }
 
 UnloadReport leave_to_reap(std::shared_ptr<PluginState> plugin, Obstacle obstacle) noexcept {
@@ -322,27 +467,9 @@ UnloadReport leave_to_reap(std::shared_ptr<PluginState> plugin, Obstacle obstacl
   return report;
 }
 
-void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept {
+void tear_down_orphans(std::uintptr_t caller_frame, std::vector<UnloadReport>* reports) noexcept {
   ZombieList& orphans = ZombieList::orphans();
-  if (orphans.is_empty()) return;
-  std::shared_ptr<PluginState> rest = orphans.take_all();
-  while (const std::shared_ptr<PluginState> plugin = std::move(rest)) {
-    rest = std::move(plugin->next);
-    UnloadReport report;
-    if (!tear_down_again(*plugin, report)) {
-      orphans.put_back(plugin);
-      continue;
-    }
-    orphans.gone(*plugin);
-    if (report.outcome == UnloadReport::Outcome::Kept) {
-      plugin->kept = true;
-      orphans.put_back(plugin);
-    }
-    try {
-      if (reports != nullptr) reports->push_back(std::move(report));
-    } catch (...) {  // out of memory costs the report
-    }
-  }
+  if (!orphans.is_empty()) reap(orphans, caller_frame, reports);
 }
 
 void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {

@@ -5,6 +5,7 @@
 // destroyed while a module that may use it is mapped.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -28,15 +29,15 @@ Obstacle find_kept(const PluginState& plugin) noexcept;
 // mapped becomes a zombie.
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;
 
-// Tries again on one that ZombieList::take_all() gave. True: it is gone, or its instance is kept from now on; `report`
-// tells which.
-bool tear_down_again(PluginState& plugin, UnloadReport& report) noexcept;
+// Tries again on all of a list, in steps that are each one for all: what a plugin costs does not grow with their
+// number. Adds the reports of those that are gone, or kept from now on. `caller_frame` as in PluginState.
+void reap(ZombieList& list, std::uintptr_t caller_frame, std::vector<UnloadReport>* reports) noexcept;
 
 // Reports a plugin whose door is open or closed as it is, and leaves it to its Host's reap.
 UnloadReport leave_to_reap(std::shared_ptr<PluginState> plugin, Obstacle obstacle) noexcept;
 
 // Tries again on those whose Host has ended while an exception held them.
-void tear_down_orphans(std::vector<UnloadReport>* reports) noexcept;
+void tear_down_orphans(std::uintptr_t caller_frame, std::vector<UnloadReport>* reports) noexcept;
 
 // Undoes a load that failed with `error` after the module was opened, and adds to its text if something stays.
 void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept;
