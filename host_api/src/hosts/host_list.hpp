@@ -4,6 +4,9 @@
 // The hosts that a module asks whose a block is. Several may be in one process, each with instances of its own: the
 // program, an engine in a shared library, a plugin that loads plugins.
 //
+// Who leaves waits until nobody asks it any more. A forked child has one thread alone: those that were asking when the
+// process forked never end there, so their number is in memory that the kernel wipes in the child.
+//
 // A list is complete at every moment: it is filled when its module is loaded, a host that comes later enters itself
 // into all lists, and one that goes takes itself out of them. The system's loader does one of these at a time.
 #pragma once
@@ -16,10 +19,23 @@
 
 namespace berth::detail {
 
+// Pages of its own, of the largest size that the processor knows. Wiped at a fork from HostList::add() on, where the
+// system can do that (Linux 4.14).
+#if defined(__x86_64__)
+constexpr std::size_t kWipedBytes = 4096;
+#else
+constexpr std::size_t kWipedBytes = 65536;
+#endif
+struct alignas(kWipedBytes) WipedAtFork {
+  // Threads that are asking, written by them (seq_cst), read by a host that goes. Each side writes its own word and
+  // then reads the other's: either the asker finds the place empty, or the one who goes waits for it.
+  std::atomic<std::uint32_t> askers{0};
+};
+
 // Entered into by other modules, by way of its note: another layout gets another type of note.
 class HostList {
  public:
-  constexpr HostList() noexcept = default;
+  explicit constexpr HostList(WipedAtFork& wiped) noexcept : wiped_(&wiped) {}
   HostList(const HostList&) = delete;
   HostList& operator=(const HostList&) = delete;
 
@@ -35,10 +51,7 @@ class HostList {
  private:
   static constexpr std::size_t kMost = 31;
 
-  // Threads that are asking, written by them (seq_cst), read by a host that goes. Each side writes its own word and
-  // then reads the other's: either the asker finds the place empty, or the one who goes waits for it.
-  std::atomic<std::uint32_t> askers_{0};
-  [[maybe_unused]] std::uint32_t reserved_ = 0;
+  WipedAtFork* const wiped_;  // of the list's own module
   // Places in use have no gap before the first that never was in use. Written by who comes or goes, read by all;
   // release and acquire, so that who reads a host reads its functions.
   std::atomic<const HostFunctions*> hosts_[kMost]{};

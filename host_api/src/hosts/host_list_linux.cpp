@@ -4,6 +4,7 @@
 // Hosts and lists, found by their notes. Linked into hosts and into plugins with berth::plugin_new: libc alone, no
 // allocation.
 #include <link.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,7 +12,7 @@
 #include "host_api/src/hosts/host_list.hpp"
 #include "host_api/src/hosts/notes_linux.hpp"
 
-BERTH_NOTE("3", "_ZN5berth6detail5hostsE");
+BERTH_NOTE("5", "_ZN5berth6detail5hostsE");
 
 namespace berth::detail {
 
@@ -37,11 +38,15 @@ HostList* list_of(const dl_phdr_info& info) noexcept {
   return static_cast<HostList*>(find_note(info, Note::Hosts, sizeof(HostList)));
 }
 
+constinit WipedAtFork wiped;
+
 }  // namespace
 
-constinit HostList hosts;
+constinit HostList hosts(wiped);
 
 bool HostList::add(const HostFunctions& host) noexcept {
+  // An older kernel refuses.
+  if (count_.load(std::memory_order_relaxed) == 0) ::madvise(wiped_, sizeof(WipedAtFork), MADV_WIPEONFORK);
   for (const auto& place : hosts_) {
     if (place.load(std::memory_order_relaxed) == &host) return true;
   }
@@ -68,19 +73,24 @@ void HostList::remove(const HostFunctions& host) noexcept {
   // because who has asked may lie in a module that goes. By the system call, because the function is a cancellation
   // point.
   const timespec soon = {0, 20'000};
-  while (found && askers_.load(std::memory_order_seq_cst) != 0) ::syscall(SYS_nanosleep, &soon, nullptr);
+  while (found && wiped_->askers.load(std::memory_order_seq_cst) != 0) ::syscall(SYS_nanosleep, &soon, nullptr);
 }
 
 const HostFunctions* HostList::find_owner(const void* address) noexcept {
   const std::uint64_t count = count_.load(std::memory_order_relaxed);
   if (count == 0) return nullptr;
-  askers_.fetch_add(1, std::memory_order_seq_cst);
+  std::atomic<std::uint32_t>& askers = wiped_->askers;
+  askers.fetch_add(1, std::memory_order_seq_cst);
   const HostFunctions* owner = nullptr;
   for (std::uint64_t number = 0; number < count && owner == nullptr; ++number) {
     const HostFunctions* const host = hosts_[number].load(std::memory_order_seq_cst);
     if (host != nullptr && host->find_owner_id(address) != 0) owner = host;
   }
-  askers_.fetch_sub(1, std::memory_order_release);
+  // Zero: a signal handler has forked meanwhile, and this is the child.
+  std::uint32_t asking = askers.load(std::memory_order_relaxed);
+  while (asking != 0 &&
+         !askers.compare_exchange_weak(asking, asking - 1, std::memory_order_release, std::memory_order_relaxed)) {
+  }
   return owner;
 }
 

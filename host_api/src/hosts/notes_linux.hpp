@@ -31,8 +31,8 @@ namespace berth::detail {
 enum class Note : std::uint32_t {
   Handle = 1,  // berth_plugin_new_handle: the module's operator new allocates from that instance
   Host = 2,    // HostFunctions: the module loads plugins
-  Hosts = 3,   // HostList: the module asks hosts whose a block is
-  Parts = 4    // PartAccount: what the module has opened itself
+  Parts = 4,   // PartAccount: what the module has opened itself
+  Hosts = 5    // HostList: the module asks hosts whose a block is
 };
 
 // The end of an address range within a loaded segment of the module.
