@@ -61,6 +61,13 @@ class PartTable {
     return false;
   }
 
+  bool is_empty() const noexcept {
+    for (const auto& place : places_) {
+      if (place.load(std::memory_order_relaxed) != 0) return false;
+    }
+    return true;
+  }
+
   // References for which there was no place.
   std::uint64_t uncounted() const noexcept { return uncounted_.load(std::memory_order_relaxed); }
 

@@ -27,6 +27,9 @@ struct MappedModule {
 // The module and the libraries that were loaded because of it, itself first. Empty if it is not mapped.
 std::vector<MappedModule> brought_in_by(const ModuleIdentity& module);
 
+// The modules that this one needs, and those that they need. Without a look at what all others need.
+std::vector<ModuleIdentity> all_needed_by(const ModuleIdentity& module);
+
 // Of such a list the libraries that are mapped and that no module outside the list needs. With them those that are
 // `left_behind` (left_behind.hpp) and that the first of the list needs, likewise unless somebody else does.
 std::vector<ModuleIdentity> private_libraries(std::span<const MappedModule> brought_in,

@@ -38,7 +38,32 @@ ListedModule listed_module(const dl_phdr_info& info) {
   return listed;
 }
 
+// Whether the loader finds it by what another module's list of needs has.
+bool goes_by(const dl_phdr_info& info, std::string_view name) noexcept {
+  const std::string_view path = info.dlpi_name;
+  return path == name || path.substr(path.rfind('/') + 1) == name || ElfImage(info).soname() == name;
+}
+
 }  // namespace
+
+std::vector<ModuleIdentity> all_needed_by(const ModuleIdentity& module) {
+  std::vector<ModuleIdentity> needed;
+  with_modules([&](std::span<const dl_phdr_info> all) {
+    const auto start = std::ranges::find_if(all, [&](const dl_phdr_info& info) { return matches(info, module); });
+    if (start == all.end()) return;
+    std::vector<const dl_phdr_info*> reached = {&*start};
+    for (std::size_t next = 0; next < reached.size(); ++next) {
+      ElfImage(*reached[next]).for_each_needed([&](std::string_view name) {
+        // The first; of what many need that is one of the first in the list.
+        const auto found = std::ranges::find_if(all, [&](const dl_phdr_info& info) { return goes_by(info, name); });
+        if (found == all.end() || std::ranges::find(reached, &*found) != reached.end()) return;
+        reached.push_back(&*found);
+        needed.push_back({found->dlpi_addr, found->dlpi_name});
+      });
+    }
+  });
+  return needed;
+}
 
 std::vector<ListedModule> list_modules() {
   std::vector<ListedModule> modules;

@@ -41,6 +41,26 @@ std::vector<ListedModule> list_modules() {
   return modules;
 }
 
+std::vector<ModuleIdentity> all_needed_by(const ModuleIdentity& module) {
+  std::vector<ModuleIdentity> needed;
+  const std::vector<ListedModule> all = list_modules();
+  const auto start = std::ranges::find_if(all, [&](const ListedModule& listed) {
+    return listed.module.identity.base == module.base && listed.module.identity.name == module.name;
+  });
+  if (start == all.end()) return needed;
+  std::vector<const ListedModule*> reached = {&*start};
+  for (std::size_t next = 0; next < reached.size(); ++next) {
+    for (const std::string& name : reached[next]->needs) {
+      const auto found = std::ranges::find_if(
+          all, [&](const ListedModule& listed) { return std::ranges::find(listed.names, name) != listed.names.end(); });
+      if (found == all.end() || std::ranges::find(reached, &*found) != reached.end()) continue;
+      reached.push_back(&*found);
+      needed.push_back(found->module.identity);
+    }
+  }
+  return needed;
+}
+
 std::vector<std::optional<ModuleIdentity>> find_bound(std::span<const MappedModule> modules) {
   return std::vector<std::optional<ModuleIdentity>>(modules.size());
 }

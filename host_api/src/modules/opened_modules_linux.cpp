@@ -50,6 +50,7 @@ const r_debug* next_space(const r_debug* lists) noexcept {
 // The modules that the table counts and that are mapped, but the program.
 std::vector<OpenedModule> find_counted(const PartTable& table) {
   std::vector<OpenedModule> opened;
+  if (table.is_empty()) return opened;
   const r_debug* const lists = debugger_lists();
   if (lists == nullptr) return opened;
   any_module([&](const dl_phdr_info&) {  // for the lock, which is that of all lists

@@ -128,16 +128,17 @@ class Search {
 
 std::vector<PluginPart> find_parts(const PluginState& plugin) { return Search(plugin).run(); }
 
-std::vector<PluginPart> find_parts_left(const PluginState& plugin, const std::vector<PluginPart>& before) {
+std::vector<PluginPart> find_parts_left(const PluginState& plugin, const std::vector<PluginPart>& before,
+                                        const std::function<bool(const ModuleIdentity&)>& is_there) {
   std::vector<PluginPart> parts;
   if (plugin.modules.empty()) return parts;
   const ModuleIdentity& own = plugin.modules.front().identity;
   const std::vector<OpenedModule> counted = plugin.count.opened();
   for (const PluginPart& part : before) {
     const ModuleIdentity& identity = part.module.identity;
-    const bool still = part.certain && part.opener == own       ? contains(counted, identity)
-                       : part.certain && is_mapped(part.opener) ? contains(opened_by(part.opener), identity)
-                                                                : !part.module.is_listed || is_mapped(identity);
+    const bool still = part.certain && part.opener == own      ? contains(counted, identity)
+                       : part.certain && is_there(part.opener) ? contains(opened_by(part.opener), identity)
+                                                               : !part.module.is_listed || is_there(identity);
     if (still) parts.push_back(part);
   }
   for (const OpenedModule& module : counted) {

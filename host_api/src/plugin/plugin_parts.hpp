@@ -5,6 +5,7 @@
 // allocate no instance need see.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "host_api/src/metering/metering.hpp"
@@ -28,8 +29,9 @@ struct PluginPart {
 std::vector<PluginPart> find_parts(const PluginState& plugin);
 
 // Of a plugin that was closed, whose parts were `before`: those that are still open, and those that its destructors
-// have opened. `before` is the answer of find_parts() just before it was closed.
-std::vector<PluginPart> find_parts_left(const PluginState& plugin, const std::vector<PluginPart>& before);
+// have opened. `before` is the answer of find_parts() just before it was closed; `is_there` tells what is mapped.
+std::vector<PluginPart> find_parts_left(const PluginState& plugin, const std::vector<PluginPart>& before,
+                                        const std::function<bool(const ModuleIdentity&)>& is_there);
 
 // As the public structs have it.
 PartReport part_report(const PluginPart& part);

@@ -24,6 +24,18 @@ constinit KeptForEver kept;
 
 std::uintptr_t base_of(const MappedModule& module) noexcept { return module.identity.base; }
 
+// In a list that is sorted by base.
+const MappedModule* find_in(std::span<const MappedModule> modules, const ModuleIdentity& module) noexcept {
+  const auto found = std::ranges::lower_bound(modules, module.base, {}, base_of);
+  return found != modules.end() && base_of(*found) == module.base && found->identity.name == module.name ? &*found
+                                                                                                         : nullptr;
+}
+
+std::vector<MappedModule> all_left_behind() {
+  const pal::LockGuard lock(mutex);
+  return kept.modules;
+}
+
 }  // namespace
 
 void leave_behind(std::span<const MappedModule> modules) {
@@ -40,20 +52,26 @@ void leave_behind(std::span<const MappedModule> modules) {
 }
 
 void forget_departed() {
-  std::vector<MappedModule> gone = left_behind();
+  std::vector<MappedModule> gone = all_left_behind();
   if (gone.empty()) return;
   const ModuleSnapshot now;
   std::erase_if(gone, [&](const MappedModule& module) { return now.is_mapped(module.identity); });
   const pal::LockGuard lock(mutex);
-  std::erase_if(kept.modules, [&](const MappedModule& module) {
-    const auto found = std::ranges::lower_bound(gone, module.identity.base, {}, base_of);
-    return found != gone.end() && found->identity == module.identity;
-  });
+  std::erase_if(kept.modules, [&](const MappedModule& module) { return find_in(gone, module.identity) != nullptr; });
 }
 
-std::vector<MappedModule> left_behind() {
+std::vector<MappedModule> left_behind_for(const ModuleIdentity& module) {
+  std::vector<MappedModule> left;
+  {
+    const pal::LockGuard lock(mutex);
+    if (kept.modules.empty()) return left;
+  }
+  const std::vector<ModuleIdentity> needed = all_needed_by(module);
   const pal::LockGuard lock(mutex);
-  return kept.modules;
+  for (const ModuleIdentity& library : needed) {
+    if (const MappedModule* const found = find_in(kept.modules, library)) left.push_back(*found);
+  }
+  return left;
 }
 
 }  // namespace berth::detail

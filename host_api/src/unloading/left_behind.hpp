@@ -19,7 +19,7 @@ void leave_behind(std::span<const MappedModule> modules);
 // [any thread]
 void forget_departed();
 
-// All of them; some may have left since. [any thread]
-std::vector<MappedModule> left_behind();
+// Those of them that this module needs. [any thread]
+std::vector<MappedModule> left_behind_for(const ModuleIdentity& module);
 
 }  // namespace berth::detail

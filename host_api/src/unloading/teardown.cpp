@@ -116,11 +116,12 @@ void close(PluginState& plugin) noexcept {
 }
 
 // The parts that the plugin leaves open.
-void tell_parts(const PluginState& plugin, UnloadReport& report) noexcept {
+void tell_parts(const PluginState& plugin, UnloadReport& report, const Modules& modules) noexcept {
   report.parts.clear();
   try {
+    const auto is_there = [&](const ModuleIdentity& module) { return modules.is_mapped(module); };
     const std::vector<PluginPart> parts =
-        plugin.module.is_open() ? find_parts(plugin) : find_parts_left(plugin, plugin.parts);
+        plugin.module.is_open() ? find_parts(plugin) : find_parts_left(plugin, plugin.parts, is_there);
     for (const PluginPart& part : parts) report.parts.push_back(part_report(part));
     report.parts_uncounted = plugin.count.uncounted();
   } catch (...) {  // out of memory costs the list
@@ -171,7 +172,7 @@ void end_instance(PluginState& plugin, UnloadReport& report) noexcept {
 // The module was closed. Whether it has left.
 bool has_left(PluginState& plugin, UnloadReport& report, Modules& modules) noexcept {
   tell_metering(plugin, report);
-  tell_parts(plugin, report);
+  tell_parts(plugin, report, modules);
   const bool stays = still_mapped(plugin, modules);
   account_for_modules(plugin, report, modules);
   if (stays) return false;
@@ -181,9 +182,35 @@ bool has_left(PluginState& plugin, UnloadReport& report, Modules& modules) noexc
   return true;
 }
 
+// Has the answers about these plugins' modules ready.
+void look_at_modules(std::span<const PluginState* const> plugins, Modules& modules) {
+  modules.look();
+  std::vector<ModuleIdentity> asked;
+  for (const PluginState* const plugin : plugins) {
+    asked.push_back(plugin->module.identity());
+    if (std::optional<ModuleIdentity> user = modules.find_user(plugin->allocator)) asked.push_back(*std::move(user));
+    for (const MappedModule& module : plugin->modules) asked.push_back(module.identity);
+  }
+  modules.ask(std::move(asked));
+}
+
+// The same, unless it is as cheap to ask for each when it comes up.
+void look_at_many(std::span<const PluginState* const> plugins, Modules& modules) noexcept {
+  std::size_t known = 0;
+  for (const PluginState* const plugin : plugins) known += 1 + plugin->modules.size();
+  if (known <= 3) return;
+  try {
+    look_at_modules(plugins, modules);
+  } catch (...) {  // out of memory: each is asked for
+    modules.forget();
+  }
+}
+
 // The module of one plugin was closed. True: it has left, and the instance is destroyed or kept.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
   Modules modules;
+  const PluginState* const alone = &plugin;
+  look_at_many({&alone, 1}, modules);
   const bool left = has_left(plugin, report, modules);
   modules.settle();
   if (!left) return false;
@@ -204,7 +231,7 @@ Obstacle find_exception(const PluginState& plugin) noexcept {
 
 void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
   tell_metering(plugin, report);
-  if (plugin.module.is_open()) tell_parts(plugin, report);  // else finish() has told
+  if (plugin.module.is_open()) tell_parts(plugin, report, Modules());  // else finish() has told
   report.outcome = UnloadReport::Outcome::Zombie;
   report.status = BERTH_ERR_STILL_MAPPED;
   berth_instance_statistics statistics{};
@@ -219,8 +246,9 @@ void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
 // What leaves with the plugin.
 Ground ground_of(const PluginState& plugin) {
   Ground ground = {plugin.code, {}, plugin.allocator};
-  if (!plugin.modules.empty()) ground.modules.push_back(plugin.modules.front());
-  const std::vector<MappedModule> left = left_behind();
+  if (plugin.modules.empty()) return ground;
+  ground.modules.push_back(plugin.modules.front());
+  const std::vector<MappedModule> left = left_behind_for(plugin.modules.front().identity);
   for (const ModuleIdentity& library : private_libraries(plugin.modules, left)) {
     for (const CodeRange& range : code_of(library)) ground.code.push_back(range);
     for (const std::vector<MappedModule>* known : {&plugin.modules, &left}) {
@@ -373,22 +401,6 @@ void prompt_unmapping(std::span<const Trial> trials) {
   }
 }
 
-// Asks for all at once what finish() asks of each.
-void look_at_modules(std::span<const Trial> trials, Modules& modules) {
-  const auto asks = [](const Trial& trial) { return trial.closed && !trial.plugin->kept; };
-  if (std::ranges::count_if(trials, asks) < 2) return;
-  modules.look();
-  std::vector<ModuleIdentity> asked;
-  for (const Trial& trial : trials) {
-    if (!asks(trial)) continue;
-    const PluginState& plugin = *trial.plugin;
-    asked.push_back(plugin.module.identity());
-    if (std::optional<ModuleIdentity> user = modules.find_user(plugin.allocator)) asked.push_back(*std::move(user));
-    for (const MappedModule& module : plugin.modules) asked.push_back(module.identity);
-  }
-  modules.ask(std::move(asked));
-}
-
 // Who is not kept for sure goes first, with all that it points to. Then one search looks for who points into the rest:
 // of those that only point at each other none is kept.
 void end_instances(std::span<Trial> trials, std::uintptr_t caller_frame) noexcept {
@@ -425,13 +437,15 @@ void reap(ZombieList& list, std::uintptr_t caller_frame, std::vector<UnloadRepor
     const Stopwatch time(trial);
     try_to_close(trial);
   }
-  // Out of memory costs the prompt; or each plugin is looked at by itself.
   Modules modules;
   try {
     prompt_unmapping(trials);
-    look_at_modules(trials, modules);
-  } catch (...) {
-    modules.forget();
+    std::vector<const PluginState*> asked;
+    for (const Trial& trial : trials) {
+      if (trial.closed && !trial.plugin->kept) asked.push_back(trial.plugin.get());
+    }
+    look_at_many(asked, modules);
+  } catch (...) {  // out of memory costs the prompt, or each is looked at by itself
   }
   for (Trial& trial : trials) {
     const Stopwatch time(trial);
