@@ -3,8 +3,17 @@
 //
 // LoadOptions::release: an instance whose module has left is kept while somebody points into it, is no zombie, and goes
 // at a reap when nobody does any more.
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
 #include <cstring>
+#include <fstream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "berth/host.hpp"
 #include "references/finding.hpp"
@@ -146,6 +155,100 @@ TEST_CASE("kept instances that only point at each other all go") {
   CHECK(host.reap().size() == 2);
   CHECK_FALSE(is_owned(of_one));
   CHECK_FALSE(is_owned(of_two));
+}
+
+namespace {
+
+// Sleeps until its pipe is written to, and counts how often it was stopped meanwhile.
+class Sleeper {
+ public:
+  Sleeper() {
+    REQUIRE(::pipe(pipe_) == 0);
+    thread_ = std::thread([this] {
+      number_ = static_cast<int>(::syscall(SYS_gettid));
+      pollfd file = {pipe_[0], POLLIN, 0};
+      while (::poll(&file, 1, -1) == -1) ++stops_;
+    });
+    while (!sleeps()) std::this_thread::yield();
+  }
+  ~Sleeper() { wake(); }
+  Sleeper(const Sleeper&) = delete;
+  Sleeper& operator=(const Sleeper&) = delete;
+
+  int wake() {
+    if (!thread_.joinable()) return stops_;
+    static_cast<void>(::write(pipe_[1], "", 1));
+    thread_.join();
+    for (const int end : pipe_) ::close(end);
+    return stops_;
+  }
+
+ private:
+  bool sleeps() const {
+    std::ifstream file("/proc/self/task/" + std::to_string(number_) + "/syscall");
+    long call = -1;
+    return number_ != 0 && file >> call && call == SYS_poll;
+  }
+
+  int pipe_[2] = {-1, -1};
+  std::atomic<int> number_{0};
+  std::atomic<int> stops_{0};
+  std::thread thread_;
+};
+
+}  // namespace
+
+TEST_CASE("threads stop once for all that is kept, and once for all that leaves") {
+  constexpr std::size_t kPlugins = 12;
+  Host host;
+  std::vector<Hidden> blocks;
+  std::vector<void*> held(kPlugins);
+  for (std::size_t number = 0; number < kPlugins; ++number) {
+    Plugin plugin = host.load(BERTH_GIVES, options(Release::WhenUnreferenced));
+    blocks.push_back(take(plugin, 100));
+    store(&held[number], blocks.back());
+    REQUIRE(host.unload(std::move(plugin)).outcome == ReportOutcome::Kept);
+  }
+  held[kPlugins - 1] = nullptr;
+  {
+    Sleeper sleeper;
+    CHECK(host.reap().size() == 1);
+    CHECK(sleeper.wake() == 1);
+  }
+  std::fill(held.begin(), held.end(), nullptr);
+  {
+    Sleeper sleeper;
+    CHECK(host.reap().size() == kPlugins - 1);
+    CHECK(sleeper.wake() == 1);
+  }
+  for (const Hidden block : blocks) CHECK_FALSE(is_owned(block));
+  // Instances that become kept while it is looked at those that are.
+  std::vector<Lease> leases;
+  blocks.clear();
+  for (std::size_t number = 0; number < kPlugins; ++number) {
+    Plugin plugin = host.load(BERTH_GIVES, options(Release::WhenUnreferenced));
+    blocks.push_back(take(plugin, 100));
+    if (number % 2 == 0) store(&held[number], blocks.back());
+    leases.push_back(plugin.lease());
+  }
+  CHECK(host.zombies() == kPlugins);
+  leases.clear();
+  {
+    Sleeper sleeper;
+    const std::vector<UnloadReport> reports = host.reap();
+    CHECK(reports.size() == kPlugins);
+    std::size_t kept = 0;
+    for (const UnloadReport& report : reports) {
+      if (report.outcome == ReportOutcome::Kept) ++kept;
+      CHECK(report.references.size() == (report.outcome == ReportOutcome::Kept ? 1 : 0));
+    }
+    CHECK(kept == kPlugins / 2);
+  }
+  CHECK(host.zombies() == 0);
+  CHECK(host.reap().empty());
+  for (std::size_t number = 0; number < kPlugins; ++number) CHECK(is_owned(blocks[number]) == (number % 2 == 0));
+  std::fill(held.begin(), held.end(), nullptr);
+  CHECK(host.reap().size() == kPlugins / 2);
 }
 
 TEST_CASE("never keeps what lives, and lets go of what does not") {
