@@ -16,8 +16,8 @@ namespace berth::detail {
 void Modules::ask(std::vector<ModuleIdentity> modules) {
   std::erase_if(modules, [&](const ModuleIdentity& module) { return !is_mapped(module); });
   std::ranges::sort(modules, {}, &ModuleIdentity::base);  // two that are mapped do not share one
-  const auto twice = std::ranges::unique(modules, {}, &ModuleIdentity::base);
-  modules.erase(twice.begin(), twice.end());
+  const auto same = [](const ModuleIdentity& one, const ModuleIdentity& other) { return one.base == other.base; };
+  modules.erase(std::unique(modules.begin(), modules.end(), same), modules.end());
   std::vector<Obstacle> obstacles = detail::why_still_mapped(modules);
   for (std::size_t number = 0; number < modules.size(); ++number) {
     obstacles_.emplace(modules[number].base, std::move(obstacles[number]));
