@@ -44,9 +44,8 @@ std::vector<ListedModule> list_modules() {
 std::vector<ModuleIdentity> all_needed_by(const ModuleIdentity& module) {
   std::vector<ModuleIdentity> needed;
   const std::vector<ListedModule> all = list_modules();
-  const auto start = std::ranges::find_if(all, [&](const ListedModule& listed) {
-    return listed.module.identity.base == module.base && listed.module.identity.name == module.name;
-  });
+  const auto start =
+      std::ranges::find_if(all, [&](const ListedModule& listed) { return listed.module.identity == module; });
   if (start == all.end()) return needed;
   std::vector<const ListedModule*> reached = {&*start};
   for (std::size_t next = 0; next < reached.size(); ++next) {

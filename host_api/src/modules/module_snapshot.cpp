@@ -31,8 +31,7 @@ bool ModuleSnapshot::is_mapped(const ModuleIdentity& module) const noexcept {
   if (module.name.empty()) return false;
   const auto [first, last] = by_base_.equal_range(module.base);
   if (first == last) return lies_unlisted(module);
-  return std::any_of(first, last,
-                     [&](const auto& entry) { return modules_[entry.second].module.identity.name == module.name; });
+  return std::any_of(first, last, [&](const auto& entry) { return modules_[entry.second].module.identity == module; });
 }
 
 std::optional<ModuleIdentity> ModuleSnapshot::find_user(const berth_allocator* instance) const {

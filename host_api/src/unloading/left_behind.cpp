@@ -27,8 +27,7 @@ std::uintptr_t base_of(const MappedModule& module) noexcept { return module.iden
 // In a list that is sorted by base.
 const MappedModule* find_in(std::span<const MappedModule> modules, const ModuleIdentity& module) noexcept {
   const auto found = std::ranges::lower_bound(modules, module.base, {}, base_of);
-  return found != modules.end() && base_of(*found) == module.base && found->identity.name == module.name ? &*found
-                                                                                                         : nullptr;
+  return found != modules.end() && found->identity == module ? &*found : nullptr;
 }
 
 std::vector<MappedModule> all_left_behind() {
