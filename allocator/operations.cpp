@@ -224,12 +224,34 @@ void report_late_findings(Instance& instance, const char* operation, const void*
   if constexpr (kLevel != Hardening::Fast) misuse::report_findings(instance, {operation, caller});
 }
 
+template <Hardening kLevel>
+void deallocate_slow(Instance& instance, void* block, const char* operation, const void* caller,
+                     std::size_t size) noexcept {
+  if (block == nullptr) return;
+  const pal::ErrnoKeeper keeper;
+  const Call call = {operation, caller, size};
+  const Block found = block_at<kLevel>(instance, block);
+  if (found.bytes == 0) {
+    misuse::report_not_a_block(instance, block, call);
+  } else if (found.guarded.live) {
+    report_unsound(instance, block, guarded_blocks::deallocate(instance, found.guarded), call);
+  } else if (found.size_class != kNoClass ? !deallocate_small<kLevel>(instance, block)
+                                          : !deallocate_large(instance, block, found.bytes)) {
+    misuse::report(MisuseKind::DoubleFree, instance, block, call);
+  }
+  report_late_findings<kLevel>(instance, operation, caller);
+}
+
 }  // namespace
 
 template <Hardening kLevel>
 void* allocate_slow(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+  const unsigned size_class = size_class::of_request(0, size);
+  if (kLevel == Hardening::Guarded && size_class != kNoClass && is_turn_of_small(instance, size_class)) {
+    if (void* block = guarded_blocks::allocate(instance, size_class, 0, size)) return block;
+  }
   bool zero = false;
-  return allocate_of<kLevel>(instance, size_class::of_request(0, size), 0, size, zero, {operation, caller, size});
+  return allocate_of<kLevel>(instance, size_class, 0, size, zero, {operation, caller, size});
 }
 
 template <Hardening kLevel>
@@ -306,64 +328,25 @@ void* reallocate(Instance& instance, void* block, std::size_t alignment, std::si
   return moved;
 }
 
-void* allocate_in_turn(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
-  const unsigned size_class = size_class::of(size);
-  if (is_turn_of_small(instance, size_class)) {
-    if (void* block = guarded_blocks::allocate(instance, size_class, 0, size)) return block;
-  }
-  return allocate_slow<Hardening::Guarded>(instance, size, operation, caller);
+void* allocate_long(Instance& instance, std::size_t size) noexcept {
+  ThreadCache* const cache = size <= kMaxSmall ? own_cache(instance) : nullptr;
+  if (cache == nullptr) return nullptr;
+  return detail::allocate_from<Hardening::Guarded, pattern::Length::Any>(instance, *cache, size);
 }
 
-template <Hardening kLevel>
-void* allocate_from_frees(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
-  ThreadCache& cache = *own_cache(instance);
-  const unsigned size_class = size_class::of(size);
-  Bin& bin = cache.bins[size_class];
-  // Above FAST the allocate list may have been refused instead of empty.
-  const bool swapped = bin.allocate_list == nullptr && small_blocks::swap(instance, cache, size_class);
-  void* block =
-      swapped ? small_blocks::pop<kLevel>(bin, instance, size_class::kTable[size_class].block_bytes) : nullptr;
-  if (block == nullptr) return allocate_slow<kLevel>(instance, size, operation, caller);
-  BERTH_TSAN_RELEASE(&cache);
-  return block;
-}
-
-void* allocate_long(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
-  if (size > kMaxSmall) return allocate_slow<Hardening::Guarded>(instance, size, operation, caller);
-  ThreadCache* const cache = own_cache(instance);
-  if (cache == nullptr) return allocate_in_turn(instance, size, operation, caller);
-  return detail::allocate_from<Hardening::Guarded, pattern::Length::Any>(instance, *cache, size, operation, caller);
-}
-
-void put_away_long(Instance& instance, void* block, std::uint64_t bin_number, const char* operation,
-                   const void* caller) noexcept {
+Freed put_away_long(Instance& instance, void* block, std::uint64_t bin_number) noexcept {
   Bin& bin = bin_number < 1u << slab_word::kClassBits ? instance.first_bin(bin_number) : instance.bin(bin_number);
-  detail::put_away<Hardening::Guarded, pattern::Length::Any>(instance, block, bin_number, bin, operation, caller);
+  return detail::put_away<Hardening::Guarded, pattern::Length::Any>(instance, block, bin_number, bin);
 }
 
 template <Hardening kLevel>
-void deallocate_slow(Instance& instance, void* block, const char* operation, const void* caller,
+void deallocate_rest(Instance& instance, void* block, Freed done, const char* operation, const void* caller,
                      std::size_t size) noexcept {
-  if (block == nullptr) return;
+  if (done == Freed::Not) return deallocate_slow<kLevel>(instance, block, operation, caller, size);
   const pal::ErrnoKeeper keeper;
-  const Call call = {operation, caller, size};
-  const Block found = block_at<kLevel>(instance, block);
-  if (found.bytes == 0) {
-    misuse::report_not_a_block(instance, block, call);
-  } else if (found.guarded.live) {
-    report_unsound(instance, block, guarded_blocks::deallocate(instance, found.guarded), call);
-  } else if (found.size_class != kNoClass ? !deallocate_small<kLevel>(instance, block)
-                                          : !deallocate_large(instance, block, found.bytes)) {
-    misuse::report(MisuseKind::DoubleFree, instance, block, call);
-  }
-  report_late_findings<kLevel>(instance, operation, caller);
-}
-
-template <Hardening kLevel>
-void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* operation, const void* caller) noexcept {
-  const pal::ErrnoKeeper keeper;
-  ThreadCache& cache = instance.cache(slab_word::slot(bin_number));
-  small_blocks::sort_back(instance, cache, slab_word::size_class(bin_number));
+  const std::uint64_t word = instance.arena.pagemap().word(page_number(block));
+  ThreadCache& cache = instance.cache(slab_word::slot(word));
+  small_blocks::sort_back(instance, cache, slab_word::size_class(word));
   BERTH_TSAN_RELEASE(&cache);
   report_late_findings<kLevel>(instance, operation, caller);
 }
@@ -432,15 +415,13 @@ void purge(Instance& instance) noexcept {
   instance.arena.purge();
 }
 
-#define BERTH_OPERATIONS(level)                                                                            \
-  template void* allocate_slow<level>(Instance&, std::size_t, const char*, const void*) noexcept;          \
-  template void* allocate_zeroed<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;        \
-  template void* allocate_aligned<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;       \
-  template void* reallocate<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept;      \
-  template void* allocate_from_frees<level>(Instance&, std::size_t, const char*, const void*) noexcept;    \
-  template void deallocate_slow<level>(Instance&, void*, const char*, const void*, std::size_t) noexcept;  \
-  template void sort_back_slow<level>(Instance&, std::uint64_t, const char*, const void*) noexcept;        \
-  template void deallocate_sized<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept; \
+#define BERTH_OPERATIONS(level)                                                                                  \
+  template void* allocate_slow<level>(Instance&, std::size_t, const char*, const void*) noexcept;                \
+  template void* allocate_zeroed<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;              \
+  template void* allocate_aligned<level>(Instance&, std::size_t, std::size_t, const Call&) noexcept;             \
+  template void* reallocate<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept;            \
+  template void deallocate_rest<level>(Instance&, void*, Freed, const char*, const void*, std::size_t) noexcept; \
+  template void deallocate_sized<level>(Instance&, void*, std::size_t, std::size_t, const Call&) noexcept;       \
   template std::size_t usable_size<level>(Instance&, const void*, const Call&) noexcept
 BERTH_OPERATIONS(Hardening::Fast);
 BERTH_OPERATIONS(Hardening::Checked);

@@ -3,10 +3,11 @@
 //
 // Operations: what the handle's functions do, once for each hardening level: an instance's handle has those of its
 // level. The two fast paths are inline here, so that the handle's functions contain them; everything else is one call
-// away.
+// away, and so is what only that needs, such as the address of the caller.
 //
-// allocate, fast: size -> class (one load), thread key (one load), cache (one compare), head of the bin, its link.
-// deallocate, fast: address -> pagemap entry; one XOR with the thread's key tells "my slab" and gives the bin.
+// allocate_fast: size -> class (one load), thread key (one load), cache (one compare), head of the bin, its link; where
+// the list is empty, the blocks freed since become the list.
+// deallocate_fast: address -> pagemap entry; one XOR with the thread's key tells "my slab" and gives the bin.
 // Neither takes a lock, executes a locked instruction or calls anything. Above FAST each looks at the state of the
 // block (allocator/blocks/block_states.hpp) and at the seal of its link besides.
 #pragma once
@@ -32,20 +33,12 @@ void* allocate_aligned(Instance& instance, std::size_t alignment, std::size_t si
 template <Hardening kLevel>
 void* reallocate(Instance& instance, void* block, std::size_t alignment, std::size_t size, const Call& call) noexcept;
 
-// At GUARDED, of a small block: where its bin's count says that it is guarded, or was not drawn yet, or there is no
-// bin. Else, and where it cannot be guarded, as allocate_slow.
-void* allocate_in_turn(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept;
-
-// Where the thread's bin gave no block: its free list is served if its allocate list is empty; else as allocate_slow.
+// What the fast path of a free has done: all, all but to sort back the bin that the block went to, or nothing.
+enum class Freed : std::uint8_t { Whole, BinIsFull, Not };
+// Does what is left of it. Keeps errno.
 template <Hardening kLevel>
-void* allocate_from_frees(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept;
-
-// Keep errno.
-template <Hardening kLevel>
-void deallocate_slow(Instance& instance, void* block, const char* operation, const void* caller,
+void deallocate_rest(Instance& instance, void* block, Freed done, const char* operation, const void* caller,
                      std::size_t size) noexcept;
-template <Hardening kLevel>
-void sort_back_slow(Instance& instance, std::uint64_t bin_number, const char* operation, const void* caller) noexcept;
 
 // Whether a live block, of any origin, has the class of a request. `alignment` 0: default.
 template <Hardening kLevel>
@@ -69,64 +62,68 @@ void purge(Instance& instance) noexcept;
 namespace detail {
 
 template <Hardening kLevel, pattern::Length kLength>
-inline void* allocate_from(Instance& instance, ThreadCache& cache, std::size_t size, const char* operation,
-                           const void* caller) noexcept {
+inline void* allocate_from(const Instance& instance, ThreadCache& cache, std::size_t size) noexcept {
   const std::size_t scaled_class = size_class::scaled_of(size);
   Bin& bin = cache.bin_at(scaled_class);
   if constexpr (kLevel == Hardening::Guarded) {
     if (bin.allocations.get() >= bin.guarded_after) [[unlikely]]
-      return allocate_in_turn(instance, size, operation, caller);
+      return nullptr;
+  } else {
+    if (bin.allocate_list == nullptr && !small_blocks::swap(bin)) [[unlikely]]
+      return nullptr;
   }
   const std::size_t bytes = kLength == pattern::Length::Short ? size : size_class::bytes_of_scaled(scaled_class);
   void* block = small_blocks::pop<kLevel, kLength>(bin, instance, bytes);
-  if (block == nullptr) [[unlikely]]
-    return allocate_from_frees<kLevel>(instance, size, operation, caller);
-  BERTH_TSAN_RELEASE(&cache);
+  if (block != nullptr) [[likely]]
+    BERTH_TSAN_RELEASE(&cache);
   return block;
 }
 
 // The last step of a free: the block, which does not live any more, goes to its bin.
 template <Hardening kLevel, pattern::Length kLength>
-inline void put_away(Instance& instance, void* block, std::uint64_t bin_number, Bin& bin, const char* operation,
-                     const void* caller) noexcept {
+inline Freed put_away(Instance& instance, void* block, std::uint64_t bin_number, Bin& bin) noexcept {
   small_blocks::fill<kLevel, kLength>(instance, block, slab_word::size_class(bin_number));
   asan::poison(block, size_class::kTable[slab_word::size_class(bin_number)].block_bytes);
   if (!small_blocks::push<kLevel>(bin, block, instance)) [[unlikely]]
-    return sort_back_slow<kLevel>(instance, bin_number, operation, caller);
+    return Freed::BinIsFull;
   BERTH_TSAN_RELEASE(&instance.cache(slab_word::slot(bin_number)));
+  return Freed::Whole;
 }
 
 }  // namespace detail
 
 // At GUARDED, of blocks that are not Short, or of threads that are not the first: apart, so that the fast paths of the
 // others save no registers.
-void* allocate_long(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept;
-void put_away_long(Instance& instance, void* block, std::uint64_t bin_number, const char* operation,
-                   const void* caller) noexcept;
+void* allocate_long(Instance& instance, std::size_t size) noexcept;
+Freed put_away_long(Instance& instance, void* block, std::uint64_t bin_number) noexcept;
 
+// Null: allocate_slow() then.
 template <Hardening kLevel>
-inline void* allocate(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+inline void* allocate_fast(Instance& instance, std::size_t size) noexcept {
+  if constexpr (kLevel == Hardening::Watched) return nullptr;
+  ThreadCache& first = instance.first_cache();
   if constexpr (kLevel == Hardening::Guarded) {
-    if (size > pattern::kMostOfShort || instance.first_cache().owner.load(std::memory_order_relaxed) != thread_key)
-      return allocate_long(instance, size, operation, caller);
-    return detail::allocate_from<kLevel, pattern::Length::Short>(instance, instance.first_cache(), size, operation,
-                                                                 caller);
+    if (size > pattern::kMostOfShort || first.owner.load(std::memory_order_relaxed) != thread_key) {
+      return allocate_long(instance, size);
+    }
+    return detail::allocate_from<kLevel, pattern::Length::Short>(instance, first, size);
   }
   if (size > kMaxSmall) [[unlikely]]
-    return allocate_slow<kLevel>(instance, size, operation, caller);
-  ThreadCache* const cache = own_cache(instance);
-  if (cache == nullptr) [[unlikely]]
-    return allocate_slow<kLevel>(instance, size, operation, caller);
-  return detail::allocate_from<kLevel, pattern::Length::Any>(instance, *cache, size, operation, caller);
+    return nullptr;
+  if (first.owner.load(std::memory_order_relaxed) == thread_key) [[likely]]
+    return detail::allocate_from<kLevel, pattern::Length::Any>(instance, first, size);
+  ThreadCache* const later = own_later_cache(instance);
+  if (later == nullptr) [[unlikely]]
+    return nullptr;
+  return detail::allocate_from<kLevel, pattern::Length::Any>(instance, *later, size);
 }
 
-// `size` is what the caller said, for messages; 0: nothing.
 template <Hardening kLevel>
-inline void deallocate(Instance& instance, void* block, const char* operation, const void* caller,
-                       std::size_t size = 0) noexcept {
+inline Freed deallocate_fast(Instance& instance, void* block) noexcept {
+  if constexpr (kLevel == Hardening::Watched) return Freed::Not;
   const std::uint64_t index = instance.page_index(block);
   if (index >= instance.page_limit.load(std::memory_order_relaxed)) [[unlikely]]
-    return deallocate_slow<kLevel>(instance, block, operation, caller, size);
+    return Freed::Not;
   const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   // Zero above the slot if the slab is this thread's: what is left is slot << 7 | class, the number of the bin.
   const std::uint64_t bin_number = word ^ thread_key;
@@ -135,19 +132,35 @@ inline void deallocate(Instance& instance, void* block, const char* operation, c
     bin = &instance.first_bin(bin_number);
   } else {
     if (bin_number >= std::uint64_t{1} << kThreadKeyShift) [[unlikely]]
-      return deallocate_slow<kLevel>(instance, block, operation, caller, size);
+      return Freed::Not;
     bin = &instance.bin(bin_number);
   }
   if constexpr (kLevel != Hardening::Fast) {
     if (!instance.block_states.end_life(block)) [[unlikely]]
-      return deallocate_slow<kLevel>(instance, block, operation, caller, size);
+      return Freed::Not;
   }
   if constexpr (kLevel == Hardening::Guarded) {
     const std::uint32_t bytes = size_class::kTable[slab_word::size_class(bin_number)].block_bytes;
-    if (bytes > pattern::kMostOfShort) return put_away_long(instance, block, bin_number, operation, caller);
-    return detail::put_away<kLevel, pattern::Length::Short>(instance, block, bin_number, *bin, operation, caller);
+    if (bytes > pattern::kMostOfShort) return put_away_long(instance, block, bin_number);
+    return detail::put_away<kLevel, pattern::Length::Short>(instance, block, bin_number, *bin);
   }
-  detail::put_away<kLevel, pattern::Length::Any>(instance, block, bin_number, *bin, operation, caller);
+  return detail::put_away<kLevel, pattern::Length::Any>(instance, block, bin_number, *bin);
+}
+
+template <Hardening kLevel>
+inline void* allocate(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+  if (void* block = allocate_fast<kLevel>(instance, size)) [[likely]]
+    return block;
+  return allocate_slow<kLevel>(instance, size, operation, caller);
+}
+
+// `size` is what the caller said, for messages; 0: nothing.
+template <Hardening kLevel>
+inline void deallocate(Instance& instance, void* block, const char* operation, const void* caller,
+                       std::size_t size = 0) noexcept {
+  const Freed done = deallocate_fast<kLevel>(instance, block);
+  if (done != Freed::Whole) [[unlikely]]
+    deallocate_rest<kLevel>(instance, block, done, operation, caller, size);
 }
 
 }  // namespace berth::core

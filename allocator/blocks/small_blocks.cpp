@@ -169,20 +169,11 @@ std::uint32_t room_of(Instance& instance, unsigned size_class) noexcept {
   return instance.hardening == Hardening::Guarded ? std::max(room, least_wait(size_class)) : room;
 }
 
-// Counts what has come since the bin had room last, and gives it room again.
-inline void count_frees(Bin& bin, std::uint32_t room) noexcept {
-  bin.frees.add(bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed));
-  bin.limit.store(room, std::memory_order_relaxed);
-  bin.room.store(room, std::memory_order_relaxed);
-}
-
 // Memory is short: blocks that wait are better than none. False: none do.
-bool end_wait(Instance& instance, Bin& bin, unsigned size_class) noexcept {
+bool end_wait(Bin& bin) noexcept {
   bin.allocate_list = std::exchange(bin.waiting_list, nullptr);
   if (bin.allocate_list != nullptr || bin.free_list == nullptr) return bin.allocate_list != nullptr;
-  bin.allocate_list = std::exchange(bin.free_list, nullptr);
-  count_frees(bin, room_of(instance, size_class));
-  return true;
+  return swap(bin);
 }
 
 void find_corrupt(Instance& instance, const void* block) noexcept {
@@ -238,21 +229,16 @@ void take_in(Instance& instance, ThreadCache& cache, void* block) noexcept {
   if (!push<Hardening::Guarded>(bin, block, instance)) sort_back(instance, cache, size_class);
 }
 
-}  // namespace
-
-bool swap(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
-  Bin& bin = cache.bins[size_class];
-  if (bin.free_list == nullptr) return false;
-  if (instance.hardening != Hardening::Guarded) {
-    bin.allocate_list = std::exchange(bin.free_list, nullptr);
-  } else {
-    const std::uint32_t since = bin.limit.load(std::memory_order_relaxed) - bin.room.load(std::memory_order_relaxed);
-    if (since < least_wait(size_class)) return false;
-    bin.allocate_list = std::exchange(bin.waiting_list, std::exchange(bin.free_list, nullptr));
-  }
-  count_frees(bin, room_of(instance, size_class));
+// At GUARDED: the free list becomes the waiting list, and that one the allocate list, if enough has been freed since.
+// False: there is nothing to allocate from yet.
+bool swap_waiting(Bin& bin, unsigned size_class) noexcept {
+  if (bin.free_list == nullptr || bin.uncounted() < least_wait(size_class)) return false;
+  bin.allocate_list = std::exchange(bin.waiting_list, std::exchange(bin.free_list, nullptr));
+  bin.count_frees();
   return bin.allocate_list != nullptr;
 }
+
+}  // namespace
 
 void drop_corrupt(Instance& instance, Bin& bin) noexcept {
   void* const block = bin.allocate_list;
@@ -274,10 +260,10 @@ bool is_as_left(Instance& instance, const void* block, unsigned size_class) noex
 bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   BERTH_ASSERT(bin.allocate_list == nullptr);
-  if (swap(instance, cache, size_class)) return true;
+  if (instance.hardening == Hardening::Guarded ? swap_waiting(bin, size_class) : swap(bin)) return true;
   if (cache.remote_frees.load(std::memory_order_relaxed) != nullptr) drain_remote_frees(instance, cache);
   if (bin.allocate_list != nullptr) return true;
-  if (bin.listed == 0 && !add_slab(instance, cache, size_class)) return end_wait(instance, bin, size_class);
+  if (bin.listed == 0 && !add_slab(instance, cache, size_class)) return end_wait(bin);
 
   const std::uint32_t index = cache.bins[size_class].listed;
   Slab slab = slab_at(instance, index);
@@ -302,9 +288,8 @@ bool refill(Instance& instance, ThreadCache& cache, unsigned size_class) noexcep
 void sort_back(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept {
   Bin& bin = cache.bins[size_class];
   // A bin that was never used has no room at all, and room for its first block from here on.
-  const bool first_use = bin.limit.load(std::memory_order_relaxed) == 0;
-  count_frees(bin, room_of(instance, size_class));
-  if (first_use) return;
+  if (bin.limit.load(std::memory_order_relaxed) == 0) return bin.open(room_of(instance, size_class));
+  bin.count_frees();
   void* full = std::exchange(bin.free_list, nullptr);
   if (instance.hardening == Hardening::Guarded) {
     full = std::exchange(bin.waiting_list, full);
@@ -360,7 +345,7 @@ void empty(Instance& instance, ThreadCache& cache) noexcept {
   drain_remote_frees(instance, cache);
   cache.for_each_used_bin([&](unsigned size_class) {
     Bin& bin = cache.bins[size_class];
-    if (bin.limit.load(std::memory_order_relaxed) != 0) count_frees(bin, room_of(instance, size_class));
+    bin.count_frees();
     return_list(instance, cache, std::exchange(bin.waiting_list, nullptr));
     return_list(instance, cache, std::exchange(bin.free_list, nullptr));
     return_list(instance, cache, std::exchange(bin.allocate_list, nullptr));

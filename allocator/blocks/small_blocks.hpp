@@ -4,8 +4,9 @@
 // Small blocks: from a thread cache's bins to slabs and back. Everything here is called by the owner of the cache.
 //
 //   pop(bin)                          the fast path: one list, no lock
-//    └ refill                         the bin is empty:
-//       ├ swap                          the blocks that this thread freed; at GUARDED those that have waited
+//    ├ swap(bin)                      it is empty: the blocks that this thread freed
+//    └ refill                         there are none either:
+//       ├ swap                          at GUARDED, the freed blocks that have waited
 //       ├ drain_remote_frees            the blocks that other threads freed for it
 //       ├ a listed slab                 blocks sorted back, else newly cut ones
 //       └ a new slab                    a run of pages from the arena
@@ -47,8 +48,18 @@ inline void* pop(Bin& bin, const Instance& instance, [[maybe_unused]] std::size_
     state.store(BlockState::Live, std::memory_order_relaxed);
   }
   bin.allocate_list = next;
-  bin.allocations.add(1);
+  bin.allocations.add_one();
   return block;
+}
+
+// Below GUARDED: makes a bin's free list its allocate list, which is empty. False: that one is empty as well.
+inline bool swap(Bin& bin) noexcept {
+  void* const freed = bin.free_list;
+  if (freed == nullptr) return false;
+  bin.free_list = nullptr;
+  bin.allocate_list = freed;
+  bin.count_frees();
+  return true;
 }
 
 // Takes a block back. False: the bin has taken its last one and must be sorted back now. Above FAST the caller has
@@ -61,14 +72,8 @@ template <Hardening kLevel>
     free_list::set_sealed_next(block, bin.free_list, instance.link_secrets);
   }
   bin.free_list = block;
-  const std::uint32_t room = bin.room.load(std::memory_order_relaxed);
-  bin.room.store(room - 1, std::memory_order_relaxed);
-  return room != 0;
+  return pal::take_one(bin.room);
 }
-
-// Makes a bin's free list its allocate list, which is empty. At GUARDED the free list becomes the waiting list, and
-// that one the allocate list, if enough has been freed since. False: there is nothing to allocate from yet.
-bool swap(Instance& instance, ThreadCache& cache, unsigned size_class) noexcept;
 
 // Above FAST, where pop() refused the first block: notes it as a finding. It stays out of use, and so does its slab,
 // which never becomes empty; the blocks behind it as well, unless its link is sound.

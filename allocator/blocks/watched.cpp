@@ -59,7 +59,8 @@ void deallocate_by(Instance& instance, void* block, Free free) noexcept {
 }  // namespace
 
 template <>
-void* allocate<kWatched>(Instance& instance, std::size_t size, const char* operation, const void* caller) noexcept {
+void* allocate_slow<kWatched>(Instance& instance, std::size_t size, const char* operation,
+                              const void* caller) noexcept {
   memcheck::check_defined(size);
   const Quiet quiet;
   return watch(instance, allocate<kBelow>(instance, with_distance(size), operation, caller), size);
@@ -103,8 +104,8 @@ void* reallocate<kWatched>(Instance& instance, void* block, std::size_t alignmen
 }
 
 template <>
-void deallocate<kWatched>(Instance& instance, void* block, const char* operation, const void* caller,
-                          std::size_t size) noexcept {
+void deallocate_rest<kWatched>(Instance& instance, void* block, Freed, const char* operation, const void* caller,
+                               std::size_t size) noexcept {
   if (block == nullptr) return;
   deallocate_by(instance, block, [&] {
     deallocate<kBelow>(instance, block, operation, caller, size);

@@ -11,8 +11,8 @@
 namespace berth::core {
 
 template <>
-void* allocate<Hardening::Watched>(Instance& instance, std::size_t size, const char* operation,
-                                   const void* caller) noexcept;
+void* allocate_slow<Hardening::Watched>(Instance& instance, std::size_t size, const char* operation,
+                                        const void* caller) noexcept;
 template <>
 void* allocate_zeroed<Hardening::Watched>(Instance& instance, std::size_t count, std::size_t size,
                                           const Call& call) noexcept;
@@ -26,8 +26,8 @@ void* reallocate<Hardening::Watched>(Instance& instance, void* block, std::size_
                                      const Call& call) noexcept;
 
 template <>
-void deallocate<Hardening::Watched>(Instance& instance, void* block, const char* operation, const void* caller,
-                                    std::size_t size) noexcept;
+void deallocate_rest<Hardening::Watched>(Instance& instance, void* block, Freed done, const char* operation,
+                                         const void* caller, std::size_t size) noexcept;
 template <>
 void deallocate_sized<Hardening::Watched>(Instance& instance, void* block, std::size_t alignment, std::size_t size,
                                           const Call& call) noexcept;

@@ -13,13 +13,15 @@
 
 #include "allocator/blocks/size_classes.hpp"
 #include "allocator/threads/thread_identity.hpp"
+#include "arenas/pal/owner_count.hpp"
 
 namespace berth::core {
 
-// A number that its owner counts and anyone may read: two plain instructions, no locked one.
+// A number that its owner counts and anyone may read: plain instructions, no locked one.
 class OwnerCounter {
  public:
   std::uint64_t get() const noexcept { return value_.load(std::memory_order_relaxed); }
+  void add_one() noexcept { pal::add_one(value_); }
   void add(std::uint64_t more) noexcept { value_.store(get() + more, std::memory_order_relaxed); }
 
  private:
@@ -43,8 +45,21 @@ struct Bin {
   void* waiting_list;           // at GUARDED: those of free_list before, which nobody gets yet
   std::uint64_t guarded_after;  // at GUARDED: so many allocations come before the next guarded one; 0: not drawn yet
 
-  std::uint64_t deallocations() const noexcept {
-    return frees.get() + (limit.load(std::memory_order_relaxed) - room.load(std::memory_order_relaxed));
+  std::uint32_t uncounted() const noexcept {
+    return limit.load(std::memory_order_relaxed) - room.load(std::memory_order_relaxed);
+  }
+  std::uint64_t deallocations() const noexcept { return frees.get() + uncounted(); }
+
+  // Room for frees at all, from the first one on.
+  void open(std::uint32_t most) noexcept {
+    frees.add(uncounted());
+    limit.store(most, std::memory_order_relaxed);
+    room.store(most, std::memory_order_relaxed);
+  }
+  // Counts what has come since the bin had all its room last, and gives it all of that again.
+  void count_frees() noexcept {
+    frees.add(uncounted());
+    room.store(limit.load(std::memory_order_relaxed), std::memory_order_relaxed);
   }
 };
 static_assert(sizeof(Bin) == 1 << size_class::kScaleShift);

@@ -18,11 +18,10 @@ using core::Hardening;
 template <Hardening kLevel>
 void* allocate(berth_allocator* self, std::size_t size) {
   core::Instance& instance = instance_of(self);
-  // At FAST an allocation has nothing to report.
-  if constexpr (kLevel == Hardening::Fast) {
-    return core::hand_out<kLevel>(instance, core::allocate<kLevel>(instance, size, nullptr, nullptr), 0, size);
+  void* block = core::allocate_fast<kLevel>(instance, size);
+  if (block == nullptr) [[unlikely]] {
+    block = core::allocate_slow<kLevel>(instance, size, "allocate", __builtin_return_address(0));
   }
-  void* block = core::allocate<kLevel>(instance, size, "allocate", __builtin_return_address(0));
   // A guarded block of this size knows it already.
   return core::hand_out < kLevel == Hardening::Guarded ? Hardening::Checked : kLevel > (instance, block, 0, size);
 }
@@ -49,13 +48,21 @@ void* reallocate(berth_allocator* self, void* block, std::size_t alignment, std:
 
 template <Hardening kLevel>
 void deallocate(berth_allocator* self, void* block) {
-  core::deallocate<kLevel>(instance_of(self), block, "deallocate", __builtin_return_address(0));
+  core::Instance& instance = instance_of(self);
+  const core::Freed done = core::deallocate_fast<kLevel>(instance, block);
+  if (done == core::Freed::Whole) [[likely]]
+    return;
+  core::deallocate_rest<kLevel>(instance, block, done, "deallocate", __builtin_return_address(0), 0);
 }
 
 template <Hardening kLevel>
 void deallocate_sized(berth_allocator* self, void* block, std::size_t alignment, std::size_t size) {
   if constexpr (kLevel == Hardening::Fast) {
-    core::deallocate<kLevel>(instance_of(self), block, "deallocate_sized", __builtin_return_address(0), size);
+    core::Instance& instance = instance_of(self);
+    const core::Freed done = core::deallocate_fast<kLevel>(instance, block);
+    if (done == core::Freed::Whole) [[likely]]
+      return;
+    core::deallocate_rest<kLevel>(instance, block, done, "deallocate_sized", __builtin_return_address(0), size);
   } else {
     core::deallocate_sized<kLevel>(instance_of(self), block, alignment, size,
                                    {"deallocate_sized", __builtin_return_address(0), size});
