@@ -77,13 +77,21 @@ class Error : public std::exception {
 
 // What an unload does with blocks that the plugin never freed.
 enum class Release : std::uint32_t {
-  PluginsDefault = 0,  // Always for a plugin that was written for Berth, as it agreed
+  PluginsDefault = 0,  // Always for a plugin that was written for Berth, as it agreed; else WhenUnreferenced if routed
   Always,              // they are given back with everything else
   // They are given back if nobody points to one of them: a search over all memory, stacks and registers, during which
   // all threads stand still (berth_instance_references has what that means). Else the instance is kept, the report
   // says Kept and names who points there, and Host::reap() looks again.
   WhenUnreferenced,
   Never  // the instance is kept as long as one of them lives
+};
+
+// Whether the allocations of a plugin that was not written for Berth are led into its instance. It takes a program
+// that is linked with berth::routing (Linux), which finds out by who calls malloc.
+enum class Routing : std::uint32_t {
+  Automatic = 0,  // where the program can, and the plugin has no Berth in it
+  Off,
+  Required  // else the load fails with BERTH_ERR_UNSUPPORTED, as it does wherever metering is not whole
 };
 
 struct LoadOptions {
@@ -123,6 +131,11 @@ struct LoadOptions {
   // fails keeps none. INVALID_ARGUMENT without private_copy, and for adopt().
   bool keep_copy = false;
   Release release = Release::PluginsDefault;
+  // Of a plugin that is routed, its own code and the libraries that came with it allocate from the instance by malloc
+  // and its like, by new, and by functions such as strdup, from its first constructor on; an adopted one from its
+  // adoption on. Each block has 8 bytes over what was asked for, as glibc's rounding gives to many a small overrun.
+  // Whoever frees it, it goes back to where it came from.
+  Routing route = Routing::Automatic;
 };
 
 class Host;

@@ -6,7 +6,7 @@
 // block to free(). operator new is here too, so that new and delete agree on malloc for tools that check.
 //
 // Each form is defined by the one that the standard says, and weak: a host that replaces some of the operators links,
-// and the others follow its own.
+// and the others follow its own. A caller that is routed (berth::routing) does not: it is served by its instance.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -14,6 +14,7 @@
 
 #include "berth/instance.h"
 #include "host_api/src/hosts/host_list.hpp"
+#include "host_api/src/hosts/router.hpp"
 
 // clang links a sanitizer's runtime, with weak operators of its own, before everything else: there ours must be strong.
 #define BERTH_REPLACEABLE __attribute__((visibility("default"), weak))
@@ -32,16 +33,30 @@ extern "C" __attribute__((visibility("default"))) std::uint64_t berth_host_find_
 
 namespace {
 
-void* allocate(std::size_t size, std::size_t alignment) noexcept {
+// Who called the operator that this stands in. With berth::routing it may be a module that is routed.
+struct Site {
+  const void* caller;
+  const void* frame;
+};
+#define BERTH_SITE \
+  Site { __builtin_return_address(0), __builtin_frame_address(0) }
+
+bool is_routed(const Site& site) noexcept {
+  const berth::detail::Router* const router = berth::detail::router;
+  return router != nullptr && router->is_routed(site.caller, site.frame);
+}
+
+void* allocate(const Site& site, std::size_t size, std::size_t alignment) noexcept {
+  if (is_routed(site)) return berth::detail::router->allocate(site.caller, site.frame, alignment, size == 0 ? 1 : size);
   if (alignment <= alignof(std::max_align_t)) return std::malloc(size == 0 ? 1 : size);
   const std::size_t rounded = (size + alignment - 1) & ~(alignment - 1);
   if (rounded < size) return nullptr;
   return std::aligned_alloc(alignment, rounded == 0 ? alignment : rounded);
 }
 
-void* allocate_or_throw(std::size_t size, std::size_t alignment) {
+void* allocate_or_throw(const Site& site, std::size_t size, std::size_t alignment) {
   for (;;) {
-    if (void* block = allocate(size, alignment)) return block;
+    if (void* block = allocate(site, size, alignment)) return block;
     const std::new_handler handler = std::get_new_handler();
     if (handler == nullptr) throw std::bad_alloc();
     handler();
@@ -66,25 +81,38 @@ void* null_on_failure(Allocate allocate) noexcept {
 
 }  // namespace
 
-BERTH_REPLACEABLE void* operator new(std::size_t size) { return allocate_or_throw(size, 0); }
-BERTH_REPLACEABLE void* operator new[](std::size_t size) { return ::operator new(size); }
+BERTH_REPLACEABLE void* operator new(std::size_t size) { return allocate_or_throw(BERTH_SITE, size, 0); }
+BERTH_REPLACEABLE void* operator new[](std::size_t size) {
+  return is_routed(BERTH_SITE) ? allocate_or_throw(BERTH_SITE, size, 0) : ::operator new(size);
+}
 BERTH_REPLACEABLE void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-  return null_on_failure([&] { return ::operator new(size); });
+  const Site site = BERTH_SITE;
+  return null_on_failure([&] { return is_routed(site) ? allocate_or_throw(site, size, 0) : ::operator new(size); });
 }
 BERTH_REPLACEABLE void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
-  return null_on_failure([&] { return ::operator new[](size); });
+  const Site site = BERTH_SITE;
+  return null_on_failure([&] { return is_routed(site) ? allocate_or_throw(site, size, 0) : ::operator new[](size); });
 }
 BERTH_REPLACEABLE void* operator new(std::size_t size, std::align_val_t alignment) {
-  return allocate_or_throw(size, static_cast<std::size_t>(alignment));
+  return allocate_or_throw(BERTH_SITE, size, static_cast<std::size_t>(alignment));
 }
 BERTH_REPLACEABLE void* operator new[](std::size_t size, std::align_val_t alignment) {
+  if (is_routed(BERTH_SITE)) return allocate_or_throw(BERTH_SITE, size, static_cast<std::size_t>(alignment));
   return ::operator new(size, alignment);
 }
 BERTH_REPLACEABLE void* operator new(std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return null_on_failure([&] { return ::operator new(size, alignment); });
+  const Site site = BERTH_SITE;
+  return null_on_failure([&] {
+    return is_routed(site) ? allocate_or_throw(site, size, static_cast<std::size_t>(alignment))
+                           : ::operator new(size, alignment);
+  });
 }
 BERTH_REPLACEABLE void* operator new[](std::size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  return null_on_failure([&] { return ::operator new[](size, alignment); });
+  const Site site = BERTH_SITE;
+  return null_on_failure([&] {
+    return is_routed(site) ? allocate_or_throw(site, size, static_cast<std::size_t>(alignment))
+                           : ::operator new[](size, alignment);
+  });
 }
 
 BERTH_REPLACEABLE void operator delete(void* block) noexcept { release(block); }

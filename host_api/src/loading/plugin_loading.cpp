@@ -15,7 +15,9 @@
 #include "allocator/misuse/departed.hpp"
 #include "berth/plugin.h"
 #include "host_api/src/c_abi/instance_creation.hpp"
+#include "host_api/src/hosts/router.hpp"
 #include "host_api/src/loading/load_options.hpp"
+#include "host_api/src/modules/berth_in_file.hpp"
 #include "host_api/src/modules/module_file.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
 #include "host_api/src/unloading/teardown.hpp"
@@ -217,6 +219,58 @@ void open_module(PluginState& plugin, ModuleFile& file, const std::filesystem::p
   if (file.was_written()) fail(plugin, BERTH_ERR_LOAD, "it was written to while it was loaded");
 }
 
+// A module that is opened meanwhile belongs to the plugin, if that is routed.
+class RoutedOpening {
+ public:
+  RoutedOpening(const PluginState& plugin, const std::filesystem::path& path) : path_(path.string()), router_(router) {
+    if (router_ != nullptr) router_->begin(plugin.routed ? plugin.instance : nullptr, path_.c_str());
+  }
+  ~RoutedOpening() {
+    if (router_ != nullptr) router_->end();
+  }
+  RoutedOpening(const RoutedOpening&) = delete;
+  RoutedOpening& operator=(const RoutedOpening&) = delete;
+
+ private:
+  const std::string path_;
+  const Router* const router_;
+};
+
+// Whoever did not agree to it is not left without what somebody still uses.
+void set_routed(PluginState& plugin) {
+  plugin.routed = true;
+  if (plugin.release == Release::PluginsDefault) plugin.release = Release::WhenUnreferenced;
+}
+
+// Of a plugin that is open. One that allocates nothing has nothing that could go past its instance.
+void check_metering(const PluginState& plugin, const LoadOptions& options) {
+  if (options.route != Routing::Required) return;
+  const MeteringFinding found = find_metering(plugin, find_parts(plugin));
+  if (found.metering == Metering::Whole || (plugin.routed && found.text == kNoAllocator)) return;
+  fail(plugin, BERTH_ERR_UNSUPPORTED,
+       "the load options require that all of its memory is metered (Routing::Required): " + found.text +
+           (router == nullptr ? "; and this program is not linked with berth::routing" : ""));
+}
+
+// The libraries that came with it, too. What they have allocated by now is the host's.
+void route_adopted(PluginState& plugin, const LoadOptions& options) {
+  if (router == nullptr || options.route == Routing::Off || plugin.modules.empty()) return;
+  ModuleFile file;
+  std::string failure;
+  std::error_code error;
+  const ModuleIdentity& own = plugin.module.identity();
+  if (!file.open(own.name, failure, error) || !file.is_mapped_as(own).value_or(true) || has_berth(file)) return;
+  set_routed(plugin);
+  plugin.ran_before = true;
+  for (const MappedModule& module : plugin.modules) router->take_over(module.identity.base, plugin.instance);
+}
+
+// From now on it allocates as the host does.
+void unroute(const PluginState& plugin) {
+  if (!plugin.routed) return;
+  for (const MappedModule& module : plugin.modules) router->take_over(module.identity.base, nullptr);
+}
+
 // Runs the steps; if one throws, closes and destroys what there is by then.
 template <typename Steps>
 void undo_on_failure(const std::shared_ptr<PluginState>& plugin, Steps steps) {
@@ -277,12 +331,17 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   check_not_loaded(*plugin, checked, opened);
 
   create_instance(*plugin, options);
+  if (router != nullptr && options.route != Routing::Off && !has_berth(checked)) set_routed(*plugin);
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
-    open_module(*plugin, checked, opened, options.global_symbols);
+    {
+      const RoutedOpening opening(*plugin, opened);
+      open_module(*plugin, checked, opened, options.global_symbols);
+    }
     if (!options.keep_copy) plugin->copy.was_opened();
     note_modules(*plugin);
     check_plugin_info(*plugin, options, true);
+    check_metering(*plugin, options);
     name_copy(*plugin);
     attach(*plugin);
   });
@@ -325,9 +384,13 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
     try {
       note_modules(*plugin);
       check_plugin_info(*plugin, options, instance == nullptr);
+      route_adopted(*plugin, options);
+      seen = plugin->routed;  // from here on it may allocate
+      check_metering(*plugin, options);
       seen = true;
       attach(*plugin);
     } catch (...) {
+      unroute(*plugin);
       // The module stays the caller's, and open: an instance that it has seen must outlive it.
       if (seen) {
         plugin->module.leave_open();

@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <vector>
 
+#include "host_api/src/hosts/router.hpp"
 #include "host_api/src/metering/module_imports.hpp"
 
 namespace berth::detail {
@@ -18,8 +19,9 @@ namespace {
 constexpr std::size_t kNamed = 3;
 
 struct Judged {
-  bool routed = false;  // its operator new uses the plugin's instance
-  std::string reason;   // what is not metered: "imports malloc"; empty: nothing
+  bool routed = false;  // its operator new uses the plugin's instance, or the router leads its calls there
+  bool allocates = false;
+  std::string reason;  // what is not metered: "imports malloc"; empty: nothing
 };
 
 std::string needed(const ModuleImports& imports, std::string_view library) {
@@ -78,9 +80,27 @@ void add_library_code(const ModuleImports& imports, std::string& reason) {
   }
 }
 
-Judged judge(const ModuleIdentity& module, const berth_allocator* allocator) {
+// Of what a module imports, the functions whose memory the router does not see.
+bool goes_past_router(std::string_view name) {
+  for (const std::string_view past :
+       {"open_memstream", "open_wmemstream", "__realpath_chk", "__getcwd_chk", "scandir", "scandir64", "tempnam"}) {
+    if (name == past) return true;
+  }
+  return false;
+}
+
+Judged judge(const ModuleIdentity& module, const MeteringFacts& facts) {
+  const berth_allocator* const allocator = facts.allocator;
   const ModuleImports imports = imports_of(module);
   Judged judged;
+  const Served served = facts.routed_to != nullptr && router != nullptr
+                            ? router->how_served(module.base, facts.routed_to)
+                            : Served::NotRouted;
+  judged.allocates =
+      any_starts_with(imports, "_Znw") || any_starts_with(imports, "_Zna") || any_starts_with(imports, "_ZNSt");
+  for (const char* const allocates : kAllocators) {
+    judged.allocates |= std::ranges::find(imports.names, allocates) != imports.names.end();
+  }
   judged.routed = imports.plugin_new_handle != nullptr && imports.plugin_new_handle == allocator;
   if (imports.has_plugin_new && !judged.routed) {
     judged.reason = imports.plugin_new_handle == nullptr
@@ -89,9 +109,11 @@ Judged judge(const ModuleIdentity& module, const berth_allocator* allocator) {
   }
   std::vector<std::string_view> names;
   for (const char* const allocates : kAllocators) {
+    if (served == Served::Routed && !goes_past_router(allocates)) continue;
     if (std::ranges::find(imports.names, allocates) != imports.names.end()) names.emplace_back(allocates);
   }
-  if (any_starts_with(imports, "_Znw") || any_starts_with(imports, "_Zna")) names.emplace_back("operator new");
+  if (served != Served::Routed && (any_starts_with(imports, "_Znw") || any_starts_with(imports, "_Zna")))
+    names.emplace_back("operator new");
   if (!names.empty()) {
     std::string list = "imports ";
     const std::size_t shown = std::min(names.size(), kNamed);
@@ -100,6 +122,8 @@ Judged judge(const ModuleIdentity& module, const berth_allocator* allocator) {
     add(judged.reason, list);
   }
   if (judged.routed) add_library_code(imports, judged.reason);
+  if (served == Served::Routed) judged.routed = true;
+  if (served == Served::Elsewhere) add(judged.reason, "its calls go to another library than the program's");
   return judged;
 }
 
@@ -107,12 +131,14 @@ Judged judge(const ModuleIdentity& module, const berth_allocator* allocator) {
 std::string sentence(const std::string& reason) { return reason.starts_with("imports") ? "it " + reason : reason; }
 
 // Adds what is not metered of libraries that came with the module. Whether any of them uses the instance.
-bool add_libraries(std::span<const MappedModule> libraries, const berth_allocator* allocator, std::string& reason) {
+bool add_libraries(std::span<const MappedModule> libraries, const MeteringFacts& facts, std::string& reason,
+                   bool& allocates) {
   bool routed = false;
   for (const MappedModule& module : libraries) {
     const std::string file = file_name(module.identity.name);
     if (is_runtime(file)) continue;
-    const Judged library = judge(module.identity, allocator);
+    const Judged library = judge(module.identity, facts);
+    allocates = allocates || library.allocates;
     routed = routed || library.routed;
     if (!library.reason.empty()) add(reason, file + ", which came with it: " + sentence(library.reason));
   }
@@ -123,10 +149,13 @@ bool add_libraries(std::span<const MappedModule> libraries, const berth_allocato
 
 MeteringFinding find_metering(std::span<const MappedModule> modules, const MeteringFacts& facts) {
   if (modules.empty()) return {Metering::Not, "its modules are not listed"};
-  const Judged own = judge(modules.front().identity, facts.allocator);
+  const Judged own = judge(modules.front().identity, facts);
+  bool allocates = own.allocates || facts.takes_handle || facts.has_allocated;
   bool has_berth = own.routed || facts.takes_handle || facts.has_allocated;
   std::string reason = own.reason.empty() ? "" : sentence(own.reason);
-  has_berth = add_libraries(modules.subspan(1), facts.allocator, reason) || has_berth;
+  has_berth = add_libraries(modules.subspan(1), facts, reason, allocates) || has_berth;
+  if (facts.routed_to != nullptr && !allocates) return {Metering::Not, std::string(kNoAllocator)};
+  if (facts.ran_before) add(reason, "what it had allocated before it was adopted is the host's");
   if (!has_berth) {
     const std::string without = "it has no Berth in it and ";
     if (own.reason.starts_with("imports")) return {Metering::Not, without + reason.substr(3)};
@@ -147,9 +176,12 @@ bool is_runtime(std::string_view file) noexcept {
 
 MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator) {
   if (modules.empty()) return {Metering::Not, "it is not listed"};
-  const Judged own = judge(modules.front().identity, allocator);
+  MeteringFacts facts;
+  facts.allocator = allocator;
+  const Judged own = judge(modules.front().identity, facts);
   std::string reason = own.reason.empty() ? "" : sentence(own.reason);
-  add_libraries(modules.subspan(1), allocator, reason);
+  bool allocates = false;
+  add_libraries(modules.subspan(1), facts, reason, allocates);
   if (!own.routed) return {Metering::Not, reason.empty() ? std::string(kNoAllocator) : reason};
   return {reason.empty() ? Metering::Whole : Metering::Partly, reason};
 }

@@ -23,6 +23,8 @@ struct MeteringFacts {
   const berth_allocator* allocator = nullptr;  // of its instance
   bool takes_handle = false;                   // it exports berth_attach
   bool has_allocated = false;                  // from its instance
+  const berth_instance* routed_to = nullptr;   // by the router: what has no Berth in it allocates from there
+  bool ran_before = false;                     // it was routed, and had run by then
 };
 
 // Of a plugin by its modules, itself first, while they are mapped.

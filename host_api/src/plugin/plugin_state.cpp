@@ -94,7 +94,8 @@ MeteringFinding find_metering(const PluginState& plugin) noexcept {
     statistics.struct_size = sizeof(statistics);
     berth_instance_stats(plugin.instance, &statistics);
     const bool takes_handle = plugin.module.is_open() && plugin.module.own_symbol("berth_attach") != nullptr;
-    return find_metering(plugin.modules, {plugin.allocator, takes_handle, statistics.allocations != 0});
+    return find_metering(plugin.modules, {plugin.allocator, takes_handle, statistics.allocations != 0,
+                                          plugin.routed ? plugin.instance : nullptr, plugin.ran_before});
   } catch (...) {
     return {Metering::Not, "out of memory"};  // too short to need any
   }

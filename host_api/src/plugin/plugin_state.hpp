@@ -48,6 +48,8 @@ struct PluginState {
   std::vector<CodeRange> code;        // of the module, from when it was opened
   bool check_threads = true;          // of the load options
   Release release = Release::PluginsDefault;
+  bool routed = false;              // by the router: what has no Berth in it allocates from the instance
+  bool ran_before = false;          // it was adopted, and what it had allocated by then is nobody's
   bool kept = false;                // the module has left, and the instance waits until nobody points into it
   std::uintptr_t caller_frame = 0;  // where the stack of whoever unloads begins, as far as it counts; 0: all of it
   FileClaim claim;

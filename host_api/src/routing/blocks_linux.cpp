@@ -14,6 +14,8 @@
 #include "allocator/registry.hpp"
 #include "host_api/src/c_abi/handle.hpp"
 #include "host_api/src/routing/blocks.hpp"
+#include "host_api/src/routing/instances.hpp"
+#include "host_api/src/routing/near.hpp"
 
 namespace berth::routing {
 
@@ -56,7 +58,7 @@ void count_live(Module& module, std::int64_t bytes) noexcept {
 
 // Counts a block that a module has got. With a quota over several modules it may have been one too many.
 void* account(Module& module, berth_allocator* handle, void* block) noexcept {
-  if (block == nullptr) return nullptr;
+  if (block == nullptr || module.record == nullptr) return block;
   const std::size_t bytes = block_bytes(instance_of(handle), block);
   if (std::atomic<std::size_t>* group = module.group_bytes) {
     const std::size_t quota = instance_of(handle).arena.counts().quota_bytes;
@@ -130,7 +132,11 @@ void* allocate_aligned(Module& module, std::size_t alignment, std::size_t size, 
 bool free_routed(void* block, const char* operation, const void* caller) noexcept {
   core::Instance* owner = owner_of(block);
   if (owner == nullptr) return is_late(block, operation, caller);
-  auto* module = static_cast<Module*>(owner->user_data);
+  Module* module = module_of(*owner);
+  if (module == nullptr) {
+    core::deallocate_at_its_level(*owner, block, operation, caller);
+    return true;
+  }
   const std::size_t bytes = block_bytes(*owner, block);
   // Asked before the block goes: what was kept afterwards has counted it as gone.
   const bool kept = module->state.load(std::memory_order_acquire) == ModuleState::Kept;
@@ -161,7 +167,12 @@ bool resize_routed(void* block, std::size_t size, const char* operation, const v
     out = too_large();
     return true;
   }
-  auto* module = static_cast<Module*>(owner->user_data);
+  Module* module = module_of(*owner);
+  if (module == nullptr) {
+    berth_allocator* own = berth::handle_of(*owner);
+    out = own->reallocate(own, block, 0, size);
+    return true;
+  }
   const bool kept = module->state.load(std::memory_order_acquire) == ModuleState::Kept;
   const std::size_t before = block_bytes(*owner, block);
   berth_allocator* handle = berth::handle_of(*owner);

@@ -18,7 +18,9 @@ using Code = std::uint16_t;
 inline constexpr Code kUnknown = 0;
 inline constexpr Code kNotRouted = 1;
 inline constexpr Code kThrough = 2;  // a C++ run-time, which allocates for whoever called it
-inline constexpr Code kFirstModule = 3;
+// The loader and the C library: they have left return addresses on every stack, and call no C++ run-time.
+inline constexpr Code kSystem = 3;
+inline constexpr Code kFirstModule = 4;
 
 class CallerMap {
  public:

@@ -3,33 +3,15 @@
 //
 #include "host_api/src/routing/instances.hpp"
 
-#include <array>
-
+#include "allocator/instance.hpp"
 #include "allocator/misuse/log.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 #include "host_api/src/routing/module_table.hpp"
+#include "host_api/src/routing/near.hpp"
 
 namespace berth::routing {
 
 namespace {
-
-// Gibibytes in which instances lie or lay; bits are only set, by who makes an instance, read by frees (relaxed: a block
-// reaches whoever frees it by a way that orders it).
-constexpr unsigned kNearShift = 30;
-constinit std::array<std::atomic<std::uint64_t>, (std::size_t{1} << (47 - kNearShift)) / 64> near{};
-
-// The handle lies somewhere in the span.
-void mark_near(berth_instance* instance, const berth_allocator* handle) noexcept {
-  berth_instance_statistics statistics{};
-  statistics.struct_size = sizeof(statistics);
-  berth_instance_stats(instance, &statistics);
-  const auto at = reinterpret_cast<std::uintptr_t>(handle);
-  const std::uintptr_t low = at > statistics.span_bytes ? at - statistics.span_bytes : 0;
-  for (std::uintptr_t granule = low >> kNearShift; granule <= (at + statistics.span_bytes) >> kNearShift; ++granule) {
-    if (granule / 64 >= near.size()) break;
-    near[granule / 64].fetch_or(std::uint64_t{1} << (granule % 64), std::memory_order_relaxed);
-  }
-}
 
 void count_misuse(void* context, const berth_misuse* misuse) {
   auto* record = static_cast<Record*>(context);
@@ -75,10 +57,6 @@ berth_allocator* make_instance(Module& module) noexcept {
   return handle;
 }
 
-bool near_instances(const void* address) noexcept {
-  const std::uintptr_t granule = reinterpret_cast<std::uintptr_t>(address) >> kNearShift;
-  if (granule / 64 >= near.size()) return false;
-  return (near[granule / 64].load(std::memory_order_relaxed) >> (granule % 64) & 1) != 0;
-}
+Module* module_of(core::Instance& owner) noexcept { return static_cast<Module*>(owner.user_data); }
 
 }  // namespace berth::routing

@@ -5,6 +5,7 @@
 // imports are bound. Reads the module's own tables in memory and takes no lock of Berth's.
 #pragma once
 
+#include <dlfcn.h>
 #include <link.h>
 
 #include <cstddef>
@@ -27,6 +28,9 @@ struct Image {
 // A module of this library's own namespace. False: the loader does not list it (any more). Asks the loader, so that no
 // lock may be held that is taken inside malloc.
 bool find_image(std::uintptr_t dynamic_section, Image& image) noexcept;
+
+// The same without asking the loader, by the headers in the module's first page. False: they are not there.
+bool read_image(const dl_find_object& module, Image& image) noexcept;
 
 // The same for every module of the namespace.
 void for_each_image(void (*visit)(const char* path, std::uintptr_t dynamic_section, const Image&, void* context),

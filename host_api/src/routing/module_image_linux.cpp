@@ -184,6 +184,25 @@ bool find_image(std::uintptr_t dynamic_section, Image& image) noexcept {
   return search.found;
 }
 
+bool read_image(const dl_find_object& module, Image& image) noexcept {
+  const auto* header = static_cast<const ElfW(Ehdr)*>(module.dlfo_map_start);
+  const auto mapped = static_cast<std::size_t>(static_cast<const char*>(module.dlfo_map_end) -
+                                               static_cast<const char*>(module.dlfo_map_start));
+  if (mapped < sizeof(*header) || std::memcmp(header->e_ident, ELFMAG, SELFMAG) != 0) return false;
+  const std::size_t bytes = std::size_t{header->e_phnum} * sizeof(ElfW(Phdr));
+  if (header->e_phentsize != sizeof(ElfW(Phdr)) || header->e_phoff > mapped || bytes > mapped - header->e_phoff) {
+    return false;
+  }
+  dl_phdr_info info{};
+  info.dlpi_addr = module.dlfo_link_map->l_addr;
+  info.dlpi_phdr =
+      reinterpret_cast<const ElfW(Phdr)*>(static_cast<const char*>(module.dlfo_map_start) + header->e_phoff);
+  info.dlpi_phnum = header->e_phnum;
+  std::uintptr_t dynamic_section = 0;
+  image = image_of(info, dynamic_section);
+  return dynamic_section == reinterpret_cast<std::uintptr_t>(module.dlfo_link_map->l_ld);
+}
+
 SymbolTable read_symbols(const link_map& module) noexcept {
   const Tables tables = read_tables(module);
   return {tables.symbols, tables.names, tables.names_bytes, tables.count};

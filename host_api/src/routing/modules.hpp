@@ -6,6 +6,8 @@
 // outlives it: what is told of one file over all its loads.
 #pragma once
 
+#include <dlfcn.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -82,8 +84,8 @@ struct Module {
   std::uintptr_t dynamic_section = 0;
   const link_map* map = nullptr;  // while it is mapped
   Image image;
-  BoundSymbols symbols;  // where it is bound apart
-  Record* record = nullptr;
+  BoundSymbols symbols;      // where it is bound apart
+  Record* record = nullptr;  // null: in a host of one's own, where no books are kept but the instance's
   std::atomic<std::size_t>* group_bytes = nullptr;
   Module* next_pending = nullptr;  // under the loader's lock
   bool is_pending = false;
@@ -147,8 +149,15 @@ inline berth_allocator* handle_of(Module& module) noexcept {
 // A block of a kept instance was freed. The module may be gone afterwards.
 void count_freed_of_kept(Module& module) noexcept;
 
-// Whether routed spans lie, or lay, in the neighbourhood of an address.
-bool near_instances(const void* address) noexcept;
+// Whether modules may be executing that are in no table yet; and what their code is, in that case.
+bool is_opening() noexcept;
+Code of_unlisted(const dl_find_object& module) noexcept;
+
+// Where the program itself is among the callers. `own_code` has the module that this is in: with code of the program's
+// own where it is linked into that, and then a word on the stack may be left by either of the two.
+extern constinit CodeRange own_code;
+bool may_be_left_by_us(std::uintptr_t address) noexcept;
+Code find_nearest_caller() noexcept;  // by unwinding, of a call from inside a C++ run-time
 
 // --- for reports -----------------------------------------------------------------------------------------------------
 

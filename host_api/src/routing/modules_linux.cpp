@@ -8,9 +8,12 @@
 #include "host_api/src/routing/modules.hpp"
 #include "host_api/src/routing/records.hpp"
 #include "host_api/src/routing/release.hpp"
+#include "host_api/src/routing/run_times.hpp"
 #include "host_api/src/routing/store.hpp"
 
 namespace berth::routing {
+
+constinit CodeRange own_code{0, 0};
 
 namespace {
 
@@ -35,7 +38,6 @@ void enter_pending(Module& module) noexcept {
   pending = &module;
 }
 
-constinit CodeRange own_code{0, 0};
 bool is_ours(std::uintptr_t address) noexcept {
   if (address >= own_code.begin && address < own_code.end) return true;
   return _r_debug.r_map != nullptr && is_jump_of(*_r_debug.r_map, address);  // the first is the program
@@ -61,8 +63,9 @@ void start(const Settings& chosen) noexcept {
   for_each_image(
       [](const char* path, std::uintptr_t, const Image& image, void*) {
         const auto here = reinterpret_cast<std::uintptr_t>(&has_started);
-        if (here >= image.begin && here < image.end) own_code = {image.begin, image.end};
-        mark_code(image, is_cxx_runtime(path) ? kThrough : kNotRouted);
+        const bool is_own = here >= image.begin && here < image.end;
+        if (is_own) own_code = {image.begin, image.end};
+        mark_code(image, is_own ? kSystem : code_of_others(path));  // our return addresses are left on stacks, too
       },
       nullptr);
   has_started.store(true, std::memory_order_release);
@@ -108,7 +111,7 @@ Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) no
   const bool bound = !bound_apart || bind_here(map, module->symbols);
   if (!bound) record->bound_elsewhere.store(true, std::memory_order_relaxed);
   const bool routed = record->not_routed.load(std::memory_order_relaxed) == nullptr && bound;
-  mark_code(image, routed ? module->code : is_cxx_runtime(path) ? kThrough : kNotRouted);
+  mark_code(image, routed ? module->code : code_of_others(path));
   enter_pending(*module);
   return module;
 }
@@ -180,6 +183,13 @@ void look_at_bindings() noexcept {
     return true;
   });
 }
+
+// The audit library has told of every module before its code runs.
+bool is_opening() noexcept { return false; }
+Code of_unlisted(const dl_find_object&) noexcept { return kNotRouted; }
+// The program is another module.
+bool may_be_left_by_us(std::uintptr_t) noexcept { return false; }
+Code find_nearest_caller() noexcept { return kNotRouted; }
 
 void before_fork() noexcept {
   // Open to this thread, as those of the allocator: other handlers may allocate.

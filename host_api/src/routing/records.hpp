@@ -11,9 +11,6 @@ namespace berth::routing {
 // The record of a file, made at its first load. Null: there is no memory. Under the loader's lock.
 Record* record_of(const char* path, Record* brought_by) noexcept;
 
-// A library whose code allocates for whoever called it.
-bool is_cxx_runtime(const char* path) noexcept;
-
 // A forked child counts from zero.
 void reset_records() noexcept;
 

@@ -4,9 +4,9 @@
 #include <fnmatch.h>
 
 #include <cstring>
-#include <initializer_list>
 
 #include "host_api/src/routing/records.hpp"
+#include "host_api/src/routing/run_times.hpp"
 #include "host_api/src/routing/store.hpp"
 
 namespace berth::routing {
@@ -21,21 +21,11 @@ const char* file_name(const char* path) noexcept {
   return slash != nullptr ? slash + 1 : path;
 }
 
-bool starts_with(const char* text, const char* start) noexcept {
-  return std::strncmp(text, start, std::strlen(start)) == 0;
-}
-
-// What the C library opens for itself, and run-times of languages. Null: none of them.
+// Null: it is routed.
 const char* reason_not_to_route(const char* path) noexcept {
-  const char* file = file_name(path);
-  if (std::strstr(path, "/gconv/") != nullptr) return "opened by the C library, to convert characters";
-  if (starts_with(file, "libnss_")) return "opened by the C library, for its name service";
-  for (const char* runtime : {"libc.so.", "libm.so.", "libdl.so.", "libpthread.so.", "librt.so.", "libresolv.so.",
-                              "libutil.so.", "libanl.so.", "ld-linux", "libgcc_s.so", "libstdc++.so", "libc++.so",
-                              "libc++abi.so", "libmvec.so.", "libasan.so", "libtsan.so", "liblsan.so", "libubsan.so"}) {
-    if (starts_with(file, runtime)) return "a run-time library";
-  }
-  if (settings().only != nullptr && fnmatch(settings().only, path, 0) != 0 && fnmatch(settings().only, file, 0) != 0) {
+  if (const char* reason = serves_the_process(path)) return reason;
+  const char* only = settings().only;
+  if (only != nullptr && fnmatch(only, path, 0) != 0 && fnmatch(only, file_name(path), 0) != 0) {
     return "not among those of --only";
   }
   return nullptr;
@@ -50,11 +40,6 @@ const char* name_of(const char* path) noexcept {
 }
 
 }  // namespace
-
-bool is_cxx_runtime(const char* path) noexcept {
-  const char* file = file_name(path);
-  return starts_with(file, "libstdc++.so") || starts_with(file, "libc++.so") || starts_with(file, "libc++abi.so");
-}
 
 Record* record_of(const char* path, Record* brought_by) noexcept {
   for (Record* record = records.load(std::memory_order_relaxed); record != nullptr;

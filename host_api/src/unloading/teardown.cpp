@@ -15,6 +15,7 @@
 
 #include "allocator/misuse/departed.hpp"
 #include "allocator/misuse/log.hpp"
+#include "host_api/src/hosts/router.hpp"
 #include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/inside/inside.hpp"
 #include "host_api/src/inside/library_pointers.hpp"
@@ -59,6 +60,30 @@ Obstacle why_it_stays(const PluginState& plugin, const ModuleIdentity& module, M
   return obstacle;
 }
 
+// A mapped module that the router leads to the plugin's instance. The router knows who has left.
+std::optional<ModuleIdentity> routed_user_of(const PluginState& plugin) {
+  const std::uintptr_t base = plugin.routed ? router->find_user(plugin.instance) : 0;
+  if (base == 0) return std::nullopt;
+  for (const MappedModule& module : plugin.modules) {
+    if (module.identity.base == base) return module.identity;
+  }
+  for (const ListedModule& listed : list_modules()) {
+    if (listed.module.identity.base == base) return listed.module.identity;
+  }
+  return std::nullopt;
+}
+
+// A mapped module whose memory comes from the instance.
+std::optional<ModuleIdentity> user_of(const PluginState& plugin, const Modules& modules) {
+  std::optional<ModuleIdentity> user = routed_user_of(plugin);
+  return user ? user : modules.find_user(plugin.allocator);
+}
+
+// Before somebody is asked about modules that have left.
+void tell_router() noexcept {
+  if (router != nullptr) router->forget_gone();
+}
+
 // Whether code that may use the instance is still mapped; if so, plugin.obstacle names the reason.
 bool still_mapped(PluginState& plugin, Modules& modules) noexcept {
   try {
@@ -66,7 +91,7 @@ bool still_mapped(PluginState& plugin, Modules& modules) noexcept {
       plugin.obstacle = why_it_stays(plugin, plugin.module.identity(), modules);
       return true;
     }
-    if (const std::optional<ModuleIdentity> user = modules.find_user(plugin.allocator)) {
+    if (const std::optional<ModuleIdentity> user = user_of(plugin, modules)) {
       plugin.obstacle = why_it_stays(plugin, *user, modules);
       plugin.obstacle.text = user->name + ", which allocates from the same instance: " + plugin.obstacle.text;
       return true;
@@ -188,7 +213,7 @@ void look_at_modules(std::span<const PluginState* const> plugins, Modules& modul
   std::vector<ModuleIdentity> asked;
   for (const PluginState* const plugin : plugins) {
     asked.push_back(plugin->module.identity());
-    if (std::optional<ModuleIdentity> user = modules.find_user(plugin->allocator)) asked.push_back(*std::move(user));
+    if (std::optional<ModuleIdentity> user = user_of(*plugin, modules)) asked.push_back(*std::move(user));
     for (const MappedModule& module : plugin->modules) asked.push_back(module.identity);
   }
   modules.ask(std::move(asked));
@@ -208,6 +233,7 @@ void look_at_many(std::span<const PluginState* const> plugins, Modules& modules)
 
 // The module of one plugin was closed. True: it has left, and the instance is destroyed or kept.
 bool finish(PluginState& plugin, UnloadReport& report) noexcept {
+  if (plugin.routed) tell_router();
   Modules modules;
   const PluginState* const alone = &plugin;
   look_at_many({&alone, 1}, modules);
@@ -398,6 +424,9 @@ void prompt_unmapping(std::span<const Trial> trials) {
     const ModuleIdentity& own = trial.plugin->module.identity();
     if (mapped->is_mapped(own)) prompt_unmapping(own);
     if (const std::optional<ModuleIdentity> user = mapped->find_user(trial.plugin->allocator)) prompt_unmapping(*user);
+    if (const std::optional<ModuleIdentity> user = routed_user_of(*trial.plugin); user && mapped->is_mapped(*user)) {
+      prompt_unmapping(*user);
+    }
   }
 }
 
@@ -440,6 +469,7 @@ void reap(ZombieList& list, std::uintptr_t caller_frame, std::vector<UnloadRepor
   Modules modules;
   try {
     prompt_unmapping(trials);
+    if (std::ranges::any_of(trials, [](const Trial& trial) { return trial.plugin->routed; })) tell_router();
     std::vector<const PluginState*> asked;
     for (const Trial& trial : trials) {
       if (trial.closed && !trial.plugin->kept) asked.push_back(trial.plugin.get());
