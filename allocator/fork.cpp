@@ -62,12 +62,14 @@ void lock_instance(Instance& instance) noexcept {
   instance.slots_lock.lock_for_fork();
   instance.block_states.lock().lock_for_fork();
   instance.guard.lock.lock_for_fork();
+  instance.sampling.lock.lock_for_fork();
   instance.arena.lock().lock_for_fork();
   pal::forget_ranks_from(pal::LockRank::SharedCache);  // the next instance's may come
 }
 
 void unlock_instance(Instance& instance) noexcept {
   instance.arena.lock().unlock_after_fork();
+  instance.sampling.lock.unlock_after_fork();
   instance.guard.lock.unlock_after_fork();
   instance.block_states.lock().unlock_after_fork();
   instance.slots_lock.unlock_after_fork();

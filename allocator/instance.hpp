@@ -10,7 +10,8 @@
 //   base                      top                                                                               end
 //    | inaccessible <- blocks  | taken slots | first cache | Instance | pagemap ->   inaccessible   thread caches -> |
 //
-// Above FAST the states of blocks lie between base and the lowest place for blocks.
+// Between base and the lowest place for blocks lie, above FAST, the states of blocks, and the room of the samples
+// (allocator/sampling).
 //
 // Which of its locks may be taken under which: arenas/pal/lock_order.hpp.
 #pragma once
@@ -24,6 +25,7 @@
 #include "allocator/blocks/guarded_blocks.hpp"
 #include "allocator/blocks/slab.hpp"
 #include "allocator/misuse/findings.hpp"
+#include "allocator/sampling/sampling.hpp"
 #include "allocator/settings.hpp"
 #include "allocator/threads/realtime.hpp"
 #include "allocator/threads/thread_cache.hpp"
@@ -80,6 +82,7 @@ struct alignas(32) Instance {
   std::atomic<std::size_t> next_collection;
 
   RealtimeBudget realtime;
+  Sampling sampling;
 
   std::uint64_t id;
   InstanceHandle self;

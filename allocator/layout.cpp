@@ -38,7 +38,7 @@ std::size_t default_span(std::size_t live_instances) noexcept {
   return std::clamp(std::bit_floor(share), kSmallestDefaultSpan, kDefaultSpan);
 }
 
-Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_t states_bytes) noexcept {
+Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_t books_bytes) noexcept {
   Layout result{};
   result.slots = static_cast<std::uint32_t>(
       std::min<std::size_t>(span_bytes / kSpanPerSlot, Instance::kThreadSlots + kMaxThreads));
@@ -59,7 +59,7 @@ Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_
   const auto lowest = reinterpret_cast<std::uintptr_t>(result.instance - sizeof(ThreadCache) - sizeof(TakenSlots));
   char* const top = reinterpret_cast<char*>(align_down(lowest, pal::kPageSize));
   auto* entries_at = reinterpret_cast<PageEntry*>(result.instance + sizeof(Instance));
-  result.geometry = {base + states_bytes, top, reinterpret_cast<char*>(zeroth), entries_at, ceiling};
+  result.geometry = {base + books_bytes, top, reinterpret_cast<char*>(zeroth), entries_at, ceiling};
 
   // As far as the entry of the gap below top, and to the end of its page.
   const std::size_t first_entries = (zeroth - reinterpret_cast<std::uintptr_t>(top)) / pal::kPageSize + 2;

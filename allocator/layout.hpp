@@ -34,9 +34,9 @@ inline constexpr std::size_t kMinQuota = std::size_t{64} << 10;  // the books an
 // 8 TiB shared among the live instances, as a power of two: 64 GiB each for the first 128 of them.
 std::size_t default_span(std::size_t live_instances) noexcept;
 
-// `span_bytes` is a multiple of the page size, between kMinSpan and kMaxSpan; the bottom `states_bytes` of it are left
-// to the states of blocks.
-Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_t states_bytes = 0) noexcept;
+// `span_bytes` is a multiple of the page size, between kMinSpan and kMaxSpan; the bottom `books_bytes` of it are left
+// to the states of blocks and to samples.
+Layout plan(char* base, std::size_t span_bytes, std::uint64_t colour, std::size_t books_bytes = 0) noexcept;
 
 }  // namespace layout
 

@@ -39,9 +39,11 @@ Span reserve(const Settings& settings, std::uint64_t id) noexcept {
   const pal::Access access = settings.no_reserve ? pal::kUncharged : pal::Access::None;
   if (settings.span_bytes != 0) {
     const std::size_t asked = pages_for(settings.span_bytes) * pal::kPageSize;
-    // The states of blocks take nothing of what was asked for.
-    const std::size_t more = has_states(settings) ? BlockStates::room(asked + BlockStates::room(asked)) : 0;
-    return Span(asked + more, access, id);
+    // Neither samples nor the states of blocks take anything of what was asked for.
+    const std::size_t with_samples = asked + SampleTable::room(asked);
+    const std::size_t more =
+        has_states(settings) ? BlockStates::room(with_samples + BlockStates::room(with_samples)) : 0;
+    return Span(with_samples + more, access, id);
   }
   const std::size_t wanted = layout::default_span(registry::live_instances());
   std::size_t bytes = wanted;
@@ -90,8 +92,10 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
     return refuse(why, Status::AddressSpace, "span_bytes", settings.span_bytes,
                   "(0: default) of address space could not be reserved");
   }
-  const Layout plan =
-      layout::plan(span.base(), span.bytes(), claim.id, has_states(settings) ? BlockStates::room(span.bytes()) : 0);
+  const std::size_t states_bytes = has_states(settings) ? BlockStates::room(span.bytes()) : 0;
+  const std::size_t samples_bytes =
+      SampleTable::room(settings.span_bytes != 0 ? pages_for(settings.span_bytes) * pal::kPageSize : span.bytes());
+  const Layout plan = layout::plan(span.base(), span.bytes(), claim.id, states_bytes + samples_bytes);
   if (!span.open_window(plan.window_low, plan.window_high)) {
     span.release();
     registry::vacate(claim.line);
@@ -112,6 +116,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   instance->self = claim.handle;
   instance->hardening = settings.hardening;
   guarded_blocks::open(*instance, settings.guard_rate);
+  sampling::open(*instance, span.base() + states_bytes, samples_bytes);
   instance->user_data = settings.user_data;
   instance->handlers = settings.handlers;
   char* const base = span.base();

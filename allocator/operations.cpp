@@ -231,6 +231,7 @@ void deallocate_slow(Instance& instance, void* block, const char* operation, con
   const pal::ErrnoKeeper keeper;
   const Call call = {operation, caller, size};
   const Block found = block_at<kLevel>(instance, block);
+  if (found.bytes != 0) sampling::forget(instance, instance.sampling, block);
   if (found.bytes == 0) {
     misuse::report_not_a_block(instance, block, call);
   } else if (found.guarded.live) {

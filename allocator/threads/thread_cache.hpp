@@ -87,7 +87,12 @@ struct alignas(32) ThreadCache {
   // Bit by bit, the bins that were ever used. The others need not be looked at, and their pages may have no memory. Set
   // by the owner before a bin's first block, read by statistics; relaxed: until then all counts of the bin are zero.
   std::array<std::atomic<std::uint64_t>, 2> used_bins;
-  std::uint64_t unused_behind_used_bins[5];
+  // Where samples are taken (allocator/sampling): bytes up to the next one, drawn under this epoch of the instance's,
+  // and whether the thread is taking one.
+  std::int64_t until_sample;
+  std::uint32_t sample_epoch;
+  std::uint32_t in_sample;
+  std::uint64_t unused_behind_in_sample[3];
 
   // Whose it is. Set by CAS (acq_rel) from kNobody or a dead thread's key; read by everyone. The owner itself needs no
   // order to recognise its own key.

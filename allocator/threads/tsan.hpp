@@ -18,7 +18,10 @@ extern "C" void __tsan_acquire(void*);
 extern "C" void __tsan_release(void*);
 #define BERTH_TSAN_ACQUIRE(address) __tsan_acquire(address)
 #define BERTH_TSAN_RELEASE(address) __tsan_release(address)
+// Of a function that writes, whole word by whole word, what others read as plain memory.
+#define BERTH_UNSEEN_BY_TSAN __attribute__((noinline, no_sanitize("thread")))
 #else
+#define BERTH_UNSEEN_BY_TSAN
 #define BERTH_TSAN_ACQUIRE(address) static_cast<void>(0)
 #define BERTH_TSAN_RELEASE(address) static_cast<void>(0)
 #endif

@@ -18,6 +18,7 @@ enum class LockRank : std::uint8_t {
   CacheSlots,
   BlockStates,
   GuardedBlocks,
+  Samples,
   Arena,
   // Leaves: nothing is taken under them but by the fork handlers, which take them all.
   Threads,

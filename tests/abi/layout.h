@@ -60,7 +60,20 @@ PIN_MEMBER(berth_instance_options, reserved, 68, 4);
 PIN_MEMBER(berth_instance_options, user_data, 72, 8);
 PIN_MEMBER(berth_instance_options, on_pressure, 80, 8);
 PIN_MEMBER(berth_instance_options, on_pressure_context, 88, 8);
-PIN_SIZE(berth_instance_options, 96);
+PIN_MEMBER(berth_instance_options, sample_bytes, 96, 8);
+PIN_SIZE(berth_instance_options, 104);
+
+PIN_MEMBER(berth_stack, struct_size, 0, 4);
+PIN_MEMBER(berth_stack, depth, 4, 4);
+PIN_MEMBER(berth_stack, frames, 8, 8);
+PIN_MEMBER(berth_stack, names, 16, 8);
+PIN_MEMBER(berth_stack, blocks, 24, 8);
+PIN_MEMBER(berth_stack, bytes, 32, 8);
+PIN_MEMBER(berth_stack, total_blocks, 40, 8);
+PIN_MEMBER(berth_stack, total_bytes, 48, 8);
+PIN_MEMBER(berth_stack, peak_blocks, 56, 8);
+PIN_MEMBER(berth_stack, peak_bytes, 64, 8);
+PIN_SIZE(berth_stack, 72);
 
 PIN_MEMBER(berth_instance_statistics, struct_size, 0, 4);
 PIN_MEMBER(berth_instance_statistics, threads, 4, 4);

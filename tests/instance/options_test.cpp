@@ -114,11 +114,24 @@ TEST_CASE("a guard rate needs GUARDED, and has a largest value", "[options]") {
 
 TEST_CASE("struct_size of the options: older, newer and nonsense", "[options][struct_size]") {
   berth_instance_options with = options("sizes");
-  for (std::uint32_t size = 0; size < sizeof(berth_instance_options); size += size < 90 ? 5 : 1) {
+  constexpr std::uint32_t kVersion1 = offsetof(berth_instance_options, sample_bytes);
+  for (std::uint32_t size = 0; size < kVersion1; size += size < 90 ? 5 : 1) {
     CAPTURE(size);
     with.struct_size = size;
     CHECK(refused(&with) == BERTH_ERR_INVALID_ARGUMENT);
   }
+
+  // What a caller of that version does not have is off, whatever lies behind its struct.
+  with.struct_size = kVersion1;
+  with.sample_bytes = 1;
+  berth_instance* older = nullptr;
+  REQUIRE(berth_instance_create(&with, &older) == BERTH_OK);
+  berth_free(berth_instance_allocator(older), berth_malloc(berth_instance_allocator(older), 10));
+  bool any = false;
+  const auto find_any = [](void* context, const berth_stack*) { return *static_cast<bool*>(context) = true; };
+  CHECK(berth_instance_stacks(older, find_any, &any) == BERTH_OK);
+  CHECK_FALSE(any);
+  berth_instance_destroy(older, nullptr);
 
   struct Newer {
     berth_instance_options known;

@@ -149,6 +149,7 @@ typedef struct {
   void* user_data;
   berth_pressure_handler on_pressure;
   void* on_pressure_context;
+  size_t sample_bytes; /* as berth_instance_set_sampling; default: 0, off. Ignored under Valgrind's memcheck */
 } berth_instance_options;
 
 /* Exact when the instance is quiet, else each number is one that was true a moment ago. */
@@ -275,6 +276,43 @@ typedef bool (*berth_reference_visitor)(void* context, const berth_reference* re
  * without /proc, and where the system refuses process_vm_readv. [host] [any thread] */
 BERTH_API berth_status berth_instance_references(berth_instance* instance, berth_reference_visitor visitor,
                                                  void* context);
+
+/* Of an instance's allocations some are samples, drawn at random by their usable bytes, one for so many bytes on
+ * average: 0: none, 1: each allocation. What they stand for is told by berth_instance_stacks. May be changed at any
+ * time: it holds for the calling thread from its next allocation on, and for others soon after. Off, no call is one
+ * instruction longer. Samples lie apart from other blocks, so that a few slabs more are committed; what is known of
+ * them lies in the span and is not charged: up to 48 MiB, 35 bytes a live sample. A resize that leaves a block as large
+ * as it was is no allocation; any other is one of all that the block has now.
+ *
+ * OUT_OF_MEMORY, NOT_FOUND, INVALID_ARGUMENT; UNSUPPORTED under Valgrind's memcheck, which knows stacks itself.
+ * [host] [any thread] */
+BERTH_API berth_status berth_instance_set_sampling(berth_instance* instance, size_t mean_bytes);
+
+/* Who allocated. The numbers are estimates without bias, for all allocations by this stack since sampling was switched
+ * on; with a mean of 1 they are exact. Where there are no frames, the first name alone says what is counted:
+ * "[real-time thread]", allocations by threads that may not wait, of which nobody knows whether they live (blocks and
+ * bytes are 0); "other stacks", those for which there was no room. */
+typedef struct {
+  uint32_t struct_size;
+  uint32_t depth;            /* of frames, and of names, but for those without frames */
+  const void* const* frames; /* return addresses, innermost first, at most 32 */
+  const char* const* names;  /* "function+0x1f", "libfoo.so+0x1234" where the function has no name; resolved while the
+                              * module was mapped, if it was berth::Host that unloaded it */
+  size_t blocks;             /* live */
+  size_t bytes;
+  size_t total_blocks; /* ever allocated */
+  size_t total_bytes;
+  size_t peak_blocks; /* live when most bytes of the instance's samples lived */
+  size_t peak_bytes;
+} berth_stack;
+
+/* False stops the visit. The stack, its frames and names are valid until the visitor returns. */
+typedef bool (*berth_stack_visitor)(void* context, const berth_stack* stack);
+
+/* Calls the visitor for each stack that has allocated in the instance, as far as samples tell, in no order, with no
+ * lock held. OK without a visit where sampling was never on. NOT_FOUND, INVALID_ARGUMENT; UNSUPPORTED under Valgrind's
+ * memcheck. [host] [any thread] */
+BERTH_API berth_status berth_instance_stacks(berth_instance* instance, berth_stack_visitor visitor, void* context);
 
 /* Gives empty memory back to the system now: what is free in the instance, in the calling thread's cache and in the
  * caches of threads that have ended. The free rests of huge pages stay, as long as they are no more than a 32nd of what

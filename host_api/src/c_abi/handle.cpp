@@ -8,6 +8,8 @@
 #include "allocator/blocks/hand_out.hpp"
 #include "allocator/blocks/watched.hpp"
 #include "allocator/operations.hpp"
+#include "allocator/sampling/sampled_operations.hpp"
+#include "allocator/threads/tsan.hpp"
 
 namespace berth {
 
@@ -76,6 +78,35 @@ std::size_t usable_size(berth_allocator* self, const void* block) {
 
 bool owns(berth_allocator* self, const void* address) { return instance_of(self).contains(address); }
 
+// While sampling is on.
+
+template <Hardening kLevel>
+void* allocate_sampled(berth_allocator* self, std::size_t size) {
+  core::Instance& instance = instance_of(self);
+  void* block = core::allocate_sampled<kLevel>(instance, size, {"allocate", __builtin_return_address(0), size});
+  return core::hand_out<kLevel>(instance, block, 0, size);
+}
+
+template <Hardening kLevel>
+void* allocate_zeroed_sampled(berth_allocator* self, std::size_t count, std::size_t size) {
+  return core::allocate_zeroed_sampled<kLevel>(instance_of(self), count, size,
+                                               {"allocate_zeroed", __builtin_return_address(0), size});
+}
+
+template <Hardening kLevel>
+void* allocate_aligned_sampled(berth_allocator* self, std::size_t alignment, std::size_t size) {
+  core::Instance& instance = instance_of(self);
+  const core::Call call = {"allocate_aligned", __builtin_return_address(0), size};
+  void* block = core::allocate_aligned_sampled<kLevel>(instance, alignment, size, call);
+  return core::hand_out<kLevel>(instance, block, alignment, size);
+}
+
+template <Hardening kLevel>
+void* reallocate_sampled(berth_allocator* self, void* block, std::size_t alignment, std::size_t size) {
+  return core::reallocate_sampled<kLevel>(instance_of(self), block, alignment, size,
+                                          {"reallocate", __builtin_return_address(0), size});
+}
+
 template <Hardening kLevel>
 constexpr berth_allocator image() {
   return {sizeof(berth_allocator),  BERTH_ALLOCATOR_ABI,
@@ -85,9 +116,22 @@ constexpr berth_allocator image() {
           usable_size<kLevel>,      owns};
 }
 
+template <Hardening kLevel>
+constexpr berth_allocator sampled_image() {
+  berth_allocator image = berth::image<kLevel>();
+  image.allocate = allocate_sampled<kLevel>;
+  image.allocate_zeroed = allocate_zeroed_sampled<kLevel>;
+  image.allocate_aligned = allocate_aligned_sampled<kLevel>;
+  image.reallocate = reallocate_sampled<kLevel>;
+  return image;
+}
+
 constexpr berth_allocator kFast = image<Hardening::Fast>();
 constexpr berth_allocator kChecked = image<Hardening::Checked>();
 constexpr berth_allocator kGuarded = image<Hardening::Guarded>();
+constexpr berth_allocator kFastSampled = sampled_image<Hardening::Fast>();
+constexpr berth_allocator kCheckedSampled = sampled_image<Hardening::Checked>();
+constexpr berth_allocator kGuardedSampled = sampled_image<Hardening::Guarded>();
 constexpr berth_allocator kWatched = image<Hardening::Watched>();
 
 }  // namespace
@@ -100,6 +144,36 @@ const berth_allocator& handle_image(Hardening level) noexcept {
     case Hardening::Watched: return kWatched;
   }
   return kFast;
+}
+
+namespace {
+
+const berth_allocator& sampled_handle_image(Hardening level) noexcept {
+  switch (level) {
+    case Hardening::Fast: return kFastSampled;
+    case Hardening::Checked: return kCheckedSampled;
+    case Hardening::Guarded: return kGuardedSampled;
+    case Hardening::Watched: return kWatched;  // without samples
+  }
+  return kFast;
+}
+
+// One pointer at a time, each whole: a thread that calls meanwhile gets the old function or the new one, and both serve
+// any block. What plugins read is plain memory, so ThreadSanitizer is not told of the write (BERTH_UNSEEN_BY_TSAN).
+template <typename Function>
+BERTH_UNSEEN_BY_TSAN void exchange(Function& there, Function function) noexcept {
+  __atomic_store_n(&there, function, __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
+void set_sampled(core::Instance& instance, bool sampled) noexcept {
+  berth_allocator& handle = *handle_of(instance);
+  const berth_allocator& image = sampled ? sampled_handle_image(instance.hardening) : handle_image(instance.hardening);
+  exchange(handle.allocate, image.allocate);
+  exchange(handle.allocate_zeroed, image.allocate_zeroed);
+  exchange(handle.allocate_aligned, image.allocate_aligned);
+  exchange(handle.reallocate, image.reallocate);
 }
 
 }  // namespace berth

@@ -15,6 +15,9 @@ static_assert(offsetof(core::Instance, handle) == 0);
 // What the handle of an instance of this level looks like.
 const berth_allocator& handle_image(core::Hardening level) noexcept;
 
+// Gives a handle the functions that take samples, or those of its level. [any thread]
+void set_sampled(core::Instance& instance, bool sampled) noexcept;
+
 inline core::Instance& instance_of(berth_allocator* handle) noexcept {
   return *reinterpret_cast<core::Instance*>(handle);
 }

@@ -25,6 +25,7 @@
 #include "host_api/src/c_abi/instance_c_structs.hpp"
 #include "host_api/src/c_abi/instance_creation.hpp"
 #include "host_api/src/c_abi/instance_handle.hpp"
+#include "host_api/src/c_abi/sampling.hpp"
 
 namespace {
 
@@ -175,6 +176,14 @@ berth_status berth::create_instance(const berth_instance_options* options, berth
   if (const berth_status status = check_options(ours, why)) return status;
   core::InstanceHandle handle = core::InstanceHandle::None;
   const core::Status status = core::lifecycle::create(to_settings(ours), handle, why);
+  if (status == core::Status::Ok && ours.sample_bytes != 0) {
+    const berth_status sampling = set_sampling(*core::registry::resolve(handle), ours.sample_bytes);
+    if (sampling == BERTH_ERR_OUT_OF_MEMORY) {
+      core::lifecycle::Remains remains{};
+      core::lifecycle::destroy(handle, remains);
+      return refuse(why, sampling, "sample_bytes", ours.sample_bytes);
+    }
+  }
   *out = to_pointer(handle);
   return to_status(status);
 }

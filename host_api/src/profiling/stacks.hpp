@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// The stacks of an instance with the names of their frames, for berth_instance_stacks, profiles and reports.
+#pragma once
+
+#include <array>
+
+#include "allocator/instance.hpp"
+#include "berth/instance.h"
+#include "host_api/src/profiling/symbol_names.hpp"
+
+namespace berth::profiling {
+
+// What a stack is called that has no frames.
+const char* name_of(core::StackKind kind) noexcept;
+
+// One stack, ready to be shown.
+class NamedStack {
+ public:
+  // The next one of the instance after `cursor`, 0: the first. False: there are no more.
+  bool read(core::Instance& instance, std::uint32_t& cursor) noexcept;
+
+  const berth_stack& stack() const noexcept { return stack_; }
+  std::uint32_t number() const noexcept { return copy_.number; }
+  core::StackKind kind() const noexcept { return copy_.kind; }
+
+ private:
+  core::StackCopy copy_{};
+  berth_stack stack_{};
+  std::array<const char*, core::kMostFrames> names_{};
+  char texts_[core::kMostFrames][kNameBytes];
+};
+
+// Keeps the names of all frames with their stacks: before modules close. What allocates there afterwards is counted
+// apart, whatever its addresses. [any thread]
+void keep_names(core::Instance& instance) noexcept;
+
+}  // namespace berth::profiling
