@@ -19,6 +19,7 @@
 #include "allocator/instance.hpp"
 #include "allocator/misuse/departed.hpp"
 #include "allocator/misuse/log.hpp"
+#include "allocator/observer.hpp"
 #include "allocator/pressure.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/threads/cache_ownership.hpp"
@@ -36,6 +37,7 @@ constinit std::bitset<registry::kCapacity> held;
 
 // In the same way.
 constinit int cancellation_before = 0;
+constinit const Observer* told = nullptr;    // who was told of the fork
 constinit std::uint32_t shared_budgets = 0;  // real-time budgets for which there was no memory
 
 // Set when prepare has taken everything (release), taken by the one who gives it back (acquire).
@@ -82,14 +84,17 @@ void prepare() noexcept {
   // Other handlers run before ours give the locks back, and may be cancellation points. It is kept where both this
   // thread and the child find it, by the locks.
   const int cancellation = pal::disable_cancellation();
+  const Observer* const observer = observer::get();
+  if (observer != nullptr) observer->before_fork();
   registry::lock().lock_for_fork();
+  told = observer;
   cancellation_before = cancellation;
   registry::hold_all(held, lock_instance);
   thread_identity::lock().lock_for_fork();
   departed::lock().lock_for_fork();
   ledger::lock().lock_for_fork();
   log::lock().lock_for_fork();
-  pal::forget_ranks_from(pal::LockRank::Registry);  // what other handlers take comes under none of these
+  pal::forget_ranks_from(pal::LockRank::Publishing);  // what other handlers take comes under none of these
   pal::fork_holder.store(pal::thread_token(), std::memory_order_relaxed);
   forking.store(true, std::memory_order_release);
 }
@@ -114,7 +119,9 @@ void give_back() noexcept {
     unlock_instance(instance);
   });
   const std::uint32_t count = shared_budgets;
+  const Observer* const observer = told;
   registry::lock().unlock_after_fork();
+  if (observer != nullptr) observer->after_fork_in_parent();
   if (count != 0) tell_shared_budgets(count);
 }
 
@@ -150,6 +157,7 @@ void child() noexcept {
   thread_identity::only_this_thread_is_left();
   thread_identity::lock().unlock_after_fork();
   registry::lock().unlock_after_fork();
+  if (told != nullptr) told->after_fork_in_child();
   pressure::forget_others();
   Arena::forget_counts();
   guarded_blocks::forget_counts();

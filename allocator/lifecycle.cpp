@@ -12,6 +12,7 @@
 #include "allocator/layout.hpp"
 #include "allocator/misuse/departed.hpp"
 #include "allocator/module_end.hpp"
+#include "allocator/observer.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/secrets.hpp"
 #include "allocator/statistics.hpp"
@@ -135,6 +136,7 @@ Status create(const Settings& settings, InstanceHandle& handle, Line& why) noexc
   if (settings.hardening == Hardening::Watched) memcheck::begin_pool(instance);
   registry::publish(claim.line, instance, base, bytes);
   handle = claim.handle;
+  if (const Observer* observer = observer::get()) observer->came(*instance);
   return Status::Ok;
 }
 
@@ -148,9 +150,12 @@ Status destroy(InstanceHandle handle, Remains& remains) noexcept {
   const Statistics statistics = collect_statistics(*instance);
   remains.live_blocks = statistics.live_blocks;
   remains.live_bytes = statistics.live_bytes;
+  const std::uint64_t id = instance->id;
   guarded_blocks::close(*instance);
   if (instance->hardening == Hardening::Watched) memcheck::end_pool(instance);
   const ledger::Release released = departed::bury(*instance, name, remains.returned_bytes);
+  // Before the line may serve another instance.
+  if (const Observer* observer = observer::get()) observer->went(handle, id);
   registry::vacate(line);
   if (released == ledger::Release::Done) return Status::Ok;
   remains.returned_bytes = 0;

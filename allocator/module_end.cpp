@@ -4,6 +4,7 @@
 
 #include "allocator/fork.hpp"
 #include "allocator/misuse/fault_report.hpp"
+#include "allocator/observer.hpp"
 #include "arenas/ledger.hpp"
 #include "arenas/pal/pal.hpp"
 
@@ -17,6 +18,7 @@ namespace {
 void end() noexcept {
   // Busy: a handler that was installed since calls ours, and keeps a pointer that nobody can take from it.
   fault_report::remove();
+  if (const Observer* observer = observer::get()) observer->ended();
   leave_fork_handlers();
   ledger::release_everything();
 }

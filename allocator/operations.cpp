@@ -12,6 +12,7 @@
 #include "allocator/blocks/large_blocks.hpp"
 #include "allocator/blocks/watched.hpp"
 #include "allocator/misuse/inspect.hpp"
+#include "allocator/observer.hpp"
 #include "allocator/pressure.hpp"
 #include "allocator/threads/remote_frees.hpp"
 #include "arenas/pal/errno_keeper.hpp"
@@ -109,8 +110,12 @@ void* allocate_of(Instance& instance, unsigned size_class, std::size_t alignment
     block = obtain<kLevel>(instance, size_class, alignment, size, zero);
     told = kLevel != Hardening::Fast && misuse::report_findings(instance, call);
   } while (block == nullptr && told);
-  if (block == nullptr) return fail(instance, ENOMEM);
+  if (block == nullptr) {
+    observer::tell_changed(instance);
+    return fail(instance, ENOMEM);
+  }
   if (kLevel != Hardening::Fast && size_class == kNoClass) large_blocks::set_asked(instance, block, size);
+  observer::tell_changed(instance);
   return block;
 }
 
@@ -205,7 +210,9 @@ bool deallocate_small(Instance& instance, void* block) noexcept {
 
 bool deallocate_large(Instance& instance, void* block, std::size_t bytes) noexcept {
   asan::poison(block, bytes);
-  return large_blocks::deallocate(instance, block);
+  const bool freed = large_blocks::deallocate(instance, block);
+  observer::tell_changed(instance);
+  return freed;
 }
 
 // False: it is sound.
@@ -349,6 +356,7 @@ void deallocate_rest(Instance& instance, void* block, Freed done, const char* op
   ThreadCache& cache = instance.cache(slab_word::slot(word));
   small_blocks::sort_back(instance, cache, slab_word::size_class(word));
   BERTH_TSAN_RELEASE(&cache);
+  observer::tell_changed(instance);
   report_late_findings<kLevel>(instance, operation, caller);
 }
 
@@ -414,6 +422,7 @@ void purge(Instance& instance) noexcept {
   if (instance.hardening != Hardening::Fast) instance.block_states.purge();
   if (instance.hardening == Hardening::Guarded) guarded_blocks::purge(instance);
   instance.arena.purge();
+  observer::tell_changed(instance);
 }
 
 #define BERTH_OPERATIONS(level)                                                                                  \

@@ -55,6 +55,8 @@ struct alignas(128) Line {  // a divisor of the page size
   std::atomic<std::uint64_t> id{0};
   std::atomic<Instance*> instance{nullptr};
   std::array<std::atomic<std::uint64_t>, kNameBytes / 8> name{};
+  // Written by its host, relaxed, read by anyone: a word that stands for itself.
+  std::atomic<Standing> standing{Standing::Loaded};
   // The next line in the granule that the span begins in, and in the one that it ends in. Written under the guard.
   std::array<std::atomic<std::uint32_t>, 2> next{};
 };
@@ -243,6 +245,7 @@ Claim claim(const char* name) noexcept {
   const std::uint64_t generation = ++last_id & kGenerationMask;
   line.word.store(make_word(generation, State::Claimed), std::memory_order_relaxed);
   write_name(line, name);
+  line.standing.store(Standing::Loaded, std::memory_order_relaxed);
   line.id.store(last_id, std::memory_order_release);
   return {number, last_id, make_handle(number, generation)};
 }
@@ -337,6 +340,17 @@ bool copy_name(InstanceHandle handle, char (&out)[kNameBytes]) noexcept {
   return false;
 }
 
+void set_standing(InstanceHandle handle, Standing standing) noexcept {
+  if (Line* line = live_line(handle)) line->standing.store(standing, std::memory_order_relaxed);
+}
+
+Standing standing(InstanceHandle handle) noexcept {
+  const Line* line = live_line(handle);
+  return line != nullptr ? line->standing.load(std::memory_order_relaxed) : Standing::Loaded;
+}
+
+std::uint32_t line(InstanceHandle handle) noexcept { return line_of(handle); }
+
 std::uint32_t live_instances() noexcept { return live.load(std::memory_order_relaxed); }
 
 void for_each(void (*visit)(Instance&, void* context), void* context) noexcept {
@@ -346,6 +360,14 @@ void for_each(void (*visit)(Instance&, void* context), void* context) noexcept {
     const Pin pin(make_handle(number, generation_of(word)));
     if (pin.instance() != nullptr) visit(*pin.instance(), context);
   }
+}
+
+bool for_each_handle(bool (*visit)(InstanceHandle handle, void* context), void* context) noexcept {
+  for (std::uint32_t number = next_line(1); number != lines.kFull; number = next_line(number + 1)) {
+    const std::uint64_t word = lines[number].word.load(std::memory_order_acquire);
+    if (state_of(word) == State::Live && !visit(make_handle(number, generation_of(word)), context)) return false;
+  }
+  return true;
 }
 
 Pin::Pin(InstanceHandle handle) noexcept {

@@ -32,6 +32,10 @@ inline constexpr std::uint32_t kCapacity = 32768;
 inline constexpr std::uint32_t kNoLine = kCapacity;
 inline constexpr std::size_t kNameBytes = 64;  // with the terminating zero
 
+// What its host says of an instance. Zombie: the module could not be unloaded. Kept: it has left, and somebody may
+// point into the instance.
+enum class Standing : std::uint8_t { Loaded, Zombie, Kept };
+
 // --- for creating and destroying -----------------------------------------------------------------------------------
 
 // A line for an instance to be, with its name and a new id. kNoLine: there are kCapacity - 1 already.
@@ -70,10 +74,17 @@ std::uint64_t id(InstanceHandle handle) noexcept;                         // 0: 
 const char* name(InstanceHandle handle) noexcept;                         // "": no such instance; valid while it lives
 bool set_name(InstanceHandle handle, const char* name) noexcept;          // false: no such instance
 bool copy_name(InstanceHandle handle, char (&out)[kNameBytes]) noexcept;  // for those who do not hold it alive
+void set_standing(InstanceHandle handle, Standing standing) noexcept;     // nothing, where it does not exist
+Standing standing(InstanceHandle handle) noexcept;
+std::uint32_t line(InstanceHandle handle) noexcept;  // the number of its line, lowest first, for as long as it lives
 std::uint32_t live_instances() noexcept;
 
 // Calls `visit` for each live instance, pinned meanwhile, in the order of lines.
 void for_each(void (*visit)(Instance&, void* context), void* context) noexcept;
+
+// The same by handle, with nothing pinned and no lock held, until `visit` answers false: the visitor may do anything.
+// False: it did.
+bool for_each_handle(bool (*visit)(InstanceHandle handle, void* context), void* context) noexcept;
 
 // While a Pin exists its instance is not released. Short, never around a callback or a wait for a lock.
 class Pin {

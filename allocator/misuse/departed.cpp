@@ -389,6 +389,27 @@ bool keeps(const void* address) noexcept {
   return false;
 }
 
+void for_each_kept(void (*visit)(const KeptSpan& span, void* context) noexcept, void* context,
+                   std::uint64_t most) noexcept {
+  const pal::LockGuard held(guard);
+  for (std::uint64_t i = kept > most ? kept - most : 0; i < kept; ++i) {
+    const Reservation& span = spans[(oldest + i) % kCapacity];
+    const Record* last = nullptr;  // of those that began there
+    for (const Record& record : instances.used()) {
+      if (record.base.load(std::memory_order_relaxed) != reinterpret_cast<std::uintptr_t>(span.base)) continue;
+      const std::uint64_t time = record.time.load(std::memory_order_relaxed);
+      if (last == nullptr || last->time.load(std::memory_order_relaxed) < time) last = &record;
+    }
+    if (last == nullptr) continue;  // overwritten before its time
+    char name[registry::kNameBytes];
+    for (std::size_t part = 0; part < last->name.size(); ++part) {
+      const std::uint64_t bits = last->name[part].load(std::memory_order_relaxed);
+      std::memcpy(name + part * 8, &bits, 8);
+    }
+    visit({last->id.load(std::memory_order_relaxed), name, span.bytes}, context);
+  }
+}
+
 pal::Lock& lock() noexcept { return guard; }
 
 bool holds(const Reservation& span) noexcept {

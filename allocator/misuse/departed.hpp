@@ -53,6 +53,15 @@ bool describe(const void* address, Text& text, const char* prefix) noexcept;
 // [any thread]
 bool keeps(const void* address) noexcept;
 
+// Calls `visit` for each span that the quarantine keeps, of the newest `most`, the oldest first; under the lock.
+struct KeptSpan {
+  std::uint64_t id;
+  const char* name;
+  std::size_t bytes;
+};
+void for_each_kept(void (*visit)(const KeptSpan& span, void* context) noexcept, void* context,
+                   std::uint64_t most = kCapacity) noexcept;
+
 // For the fork handlers; the second under the first: whether a span lies in the quarantine.
 pal::Lock& lock() noexcept;
 bool holds(const Reservation& span) noexcept;

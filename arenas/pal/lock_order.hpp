@@ -11,7 +11,8 @@
 namespace berth::pal {
 
 enum class LockRank : std::uint8_t {
-  Host,  // what lists modules and plugins: one at a time, and memory may be asked for under it
+  Host,        // what lists modules and plugins: one at a time, and memory may be asked for under it
+  Publishing,  // what other processes read of the instances
   Registry,
   // Those of one instance.
   SharedCache,

@@ -24,8 +24,8 @@ struct Row {
 };
 Row row_of(const routing::Record& record) noexcept;
 
-void write_json(Writer& out) noexcept;
-void write_table(Writer& out) noexcept;
+void write_json(views::TextWriter& out) noexcept;
+void write_table(views::TextWriter& out) noexcept;
 
 // Both, where they are wanted. Not in a child that shares the memory of its parent. The status that the process is to
 // end with, which is another one where plugins have leaked and it was asked for.

@@ -11,7 +11,7 @@ namespace berth::run {
 
 namespace {
 
-Writer& member(Writer& out, const char* name, std::uint64_t value) noexcept {
+views::TextWriter& member(views::TextWriter& out, const char* name, std::uint64_t value) noexcept {
   return out << ", \"" << name << "\": " << value;
 }
 
@@ -20,7 +20,7 @@ std::uint64_t get(const std::atomic<std::uint64_t>& counter) noexcept {
 }
 
 struct HolderList {
-  Writer* out;
+  views::TextWriter* out;
   routing::HolderNames told;
   std::size_t count;
 };
@@ -37,7 +37,7 @@ void add_holder(void* context, const char* name) {
   list.out->quoted(name);
 }
 
-void write_plugin(Writer& out, const Row& row) noexcept {
+void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   const routing::Record& record = *row.record;
   (out << "{\"path\": ").quoted(record.path) << ", \"name\": ";
   out.quoted(record.name);
@@ -70,7 +70,7 @@ void write_plugin(Writer& out, const Row& row) noexcept {
   out << "}";
 }
 
-void write_list(Writer& out, bool routed) noexcept {
+void write_list(views::TextWriter& out, bool routed) noexcept {
   const char* separator = "\n  ";
   for (const routing::Record* record = routing::first_record(); record != nullptr;
        record = record->next.load(std::memory_order_relaxed)) {
@@ -85,7 +85,7 @@ void write_list(Writer& out, bool routed) noexcept {
 
 }  // namespace
 
-void write_json(Writer& out) noexcept {
+void write_json(views::TextWriter& out) noexcept {
   out << "{\"berth\": \"" << BERTH_VERSION_STRING << "\", \"command\": ";
   out.quoted(command);
   member(out, "pid", static_cast<std::uint64_t>(this_process));

@@ -25,7 +25,7 @@ void format(std::uint64_t number, char (&out)[24], const char* unit) noexcept {
 }
 
 // Exact up to ten thousand, then in KiB and MiB.
-void bytes(Writer& out, std::uint64_t number) noexcept {
+void bytes(views::TextWriter& out, std::uint64_t number) noexcept {
   char text[24];
   if (number < 10000) {
     format(number, text, " B");
@@ -37,14 +37,14 @@ void bytes(Writer& out, std::uint64_t number) noexcept {
   out.right(text, kNumber);
 }
 
-void count(Writer& out, std::uint64_t number, std::size_t width) noexcept {
+void count(views::TextWriter& out, std::uint64_t number, std::size_t width) noexcept {
   char text[24];
   format(number, text, "");
   out.right(text, width);
 }
 
 struct Kept {
-  Writer* out;
+  views::TextWriter* out;
   const char* before;
 };
 
@@ -69,7 +69,7 @@ std::size_t name_width() noexcept {
 
 }  // namespace
 
-void write_table(Writer& out) noexcept {
+void write_table(views::TextWriter& out) noexcept {
   const std::size_t width = name_width();
   out << "berth: what the plugins of process " << static_cast<std::uint64_t>(this_process) << " took\n";
   out.left("plugin", width).right("loads", 6);

@@ -1,37 +1,36 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Writer: text to a descriptor, by the system's own calls, through a buffer on the stack: it runs where a process ends.
+// Writer: text to a descriptor, by the system's own calls: it runs where a process ends.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "host_api/src/views/text_writer.hpp"
 
 namespace berth::run {
 
-class Writer {
+class Writer : public views::TextWriter {
  public:
-  explicit Writer(int descriptor) noexcept : descriptor_(descriptor) {}
+  explicit Writer(int descriptor) noexcept : TextWriter(write_to, this), descriptor_(descriptor) {}
   ~Writer() { flush(); }
-  Writer(const Writer&) = delete;
-  Writer& operator=(const Writer&) = delete;
-
-  Writer& operator<<(const char* text) noexcept;
-  Writer& operator<<(std::uint64_t number) noexcept;
-  // As a string of JSON, in quotes. Bytes that are no UTF-8 are shown as question marks.
-  Writer& quoted(const char* text) noexcept;
-  // In a column: text to the left, and others to the right.
-  Writer& left(const char* text, std::size_t width) noexcept;
-  Writer& right(const char* text, std::size_t width) noexcept;
-
-  void flush() noexcept;
 
  private:
-  void put(const char* bytes, std::size_t count) noexcept;
+  static bool write_to(void* context, const char* bytes, std::size_t size) noexcept {
+    const int descriptor = static_cast<const Writer*>(context)->descriptor_;
+    while (size > 0) {
+      const ssize_t written = write(descriptor, bytes, size);
+      if (written < 0 && errno == EINTR) continue;
+      if (written <= 0) return false;
+      bytes += written;
+      size -= static_cast<std::size_t>(written);
+    }
+    return true;
+  }
 
   int descriptor_;
-  std::size_t used_ = 0;
-  char buffer_[4096];
 };
 
 }  // namespace berth::run

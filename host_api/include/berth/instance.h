@@ -323,6 +323,51 @@ BERTH_API berth_status berth_instance_purge(berth_instance* instance);
  * [host] [any thread] */
 BERTH_API berth_status berth_instance_set_quota(berth_instance* instance, size_t bytes);
 
+/* False stops the visit. */
+typedef bool (*berth_instance_visitor)(void* context, berth_instance* instance);
+
+/* Calls the visitor for each live instance, zombies and kept ones included; what is created meanwhile may be left out.
+ * The visitor runs with no Berth lock held and may call Berth; it may destroy the instance that it was given, and
+ * another thread may have. INVALID_ARGUMENT. [host] [any thread] */
+BERTH_API berth_status berth_visit_instances(berth_instance_visitor visitor, void* context);
+
+/* What an instance is to its host. */
+enum {
+  BERTH_STATE_LOADED = 1,
+  BERTH_STATE_ZOMBIE, /* its module could not be unloaded */
+  BERTH_STATE_KEPT    /* its module has left; somebody may point into the instance */
+};
+
+/* BERTH_STATE_...; 0 if it does not exist. What berth::Host says of its plugins: an instance that was made by hand is
+ * loaded. [host] [any thread] [rt-safe] */
+BERTH_API uint32_t berth_instance_state(const berth_instance* instance);
+
+/* Takes the next bytes of a text; false: no more. */
+typedef bool (*berth_writer)(void* context, const char* bytes, size_t size);
+
+/* Writes what every instance holds now as one JSON object, in the words of what `berth run --json` writes: `plugins` is
+ * a list of instances, `quarantined` one of spans that are kept reserved. Strings are UTF-8, whatever plugins are
+ * called. It is one moment and no timeline. Exact when the instances are quiet. The writer gets it in parts, with no
+ * Berth lock held, and may call Berth. INVALID_ARGUMENT; OUT_OF_MEMORY: the writer took no more.
+ * [host] [any thread] */
+BERTH_API berth_status berth_snapshot_json(berth_writer writer, void* context);
+
+/* From here on `berth top` sees this process: the figures of every instance lie in memory of a descriptor named
+ * berth-stats, which processes of the same user may read. There is no thread behind it. Slow paths write, each the
+ * figures of its instance, at most every 100 ms but for its first steps, with the time; what a plugin does on fast
+ * paths alone shows at the next slow one. Real-time threads never write. A forked child has its own. Off, the default,
+ * it costs nothing. OK also where it is on already. OUT_OF_MEMORY: the system has no memory or no descriptor.
+ * UNSUPPORTED on Windows. [host] [any thread] */
+BERTH_API berth_status berth_publish_start(void);
+
+/* Ends that; the memory and the descriptor go back. NOT_FOUND where it is off, UNSUPPORTED on Windows.
+ * [host] [any thread] */
+BERTH_API berth_status berth_publish_stop(void);
+
+/* Writes the figures of all instances now, where publishing is on: from a host's loop, or before a long wait. 1 us or
+ * so an instance. [host] [any thread] */
+BERTH_API void berth_publish_now(void);
+
 /* Whose address this is, interior pointers included; NULL: nobody's. O(1), lock-free; the answer stays valid while the
  * block is known to live. [any thread] [signal-safe] */
 BERTH_API berth_instance* berth_find_owner(const void* address);

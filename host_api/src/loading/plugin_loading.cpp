@@ -346,6 +346,7 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
     attach(*plugin);
   });
   if (options.keep_copy) plugin->kept_copy = plugin->copy.keep();
+  tell_views(*plugin, find_metering(*plugin));
   plugin->holds.open();
   return plugin;
 }
@@ -405,6 +406,7 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
   } else {
     introduce();
   }
+  tell_views(*plugin, find_metering(*plugin));
   plugin->holds.open();
   return plugin;
 }

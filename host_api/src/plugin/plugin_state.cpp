@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "allocator/misuse/log.hpp"
+#include "host_api/src/c_abi/instance_handle.hpp"
+#include "host_api/src/views/notes.hpp"
+#include "host_api/src/views/publishing.hpp"
 
 namespace berth::detail {
 
@@ -99,6 +102,19 @@ MeteringFinding find_metering(const PluginState& plugin) noexcept {
   } catch (...) {
     return {Metering::Not, "out of memory"};  // too short to need any
   }
+}
+
+void tell_views(const PluginState& plugin, const MeteringFinding& metering) noexcept {
+  const views::Metering known = metering.metering == Metering::Whole    ? views::Metering::Whole
+                                : metering.metering == Metering::Partly ? views::Metering::Partly
+                                                                        : views::Metering::Not;
+  views::notes::set(to_handle(plugin.instance), known, metering.text.c_str());
+  views::publishing::refresh(to_handle(plugin.instance));
+}
+
+void tell_views(const PluginState& plugin, core::registry::Standing standing) noexcept {
+  core::registry::set_standing(to_handle(plugin.instance), standing);
+  views::publishing::refresh(to_handle(plugin.instance));
 }
 
 Error being_unloaded(const PluginState& plugin) {

@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "allocator/registry.hpp"
 #include "arenas/pal/lock.hpp"
 #include "berth/host.hpp"
 #include "host_api/src/metering/metering.hpp"
@@ -104,6 +105,10 @@ std::string display_name(const PluginState& plugin);
 
 // How much of its memory is metered, while it is mapped.
 MeteringFinding find_metering(const PluginState& plugin) noexcept;
+
+// Tells views from outside how much is metered, and what the instance is to its host.
+void tell_views(const PluginState& plugin, const MeteringFinding& metering) noexcept;
+void tell_views(const PluginState& plugin, core::registry::Standing standing) noexcept;
 
 // What a call on a plugin answers whose door is closed.
 Error being_unloaded(const PluginState& plugin);

@@ -13,9 +13,11 @@
 #include "allocator/operations.hpp"
 #include "allocator/registry.hpp"
 #include "host_api/src/c_abi/handle.hpp"
+#include "host_api/src/c_abi/instance_handle.hpp"
 #include "host_api/src/routing/blocks.hpp"
 #include "host_api/src/routing/instances.hpp"
 #include "host_api/src/routing/near.hpp"
+#include "host_api/src/views/publishing.hpp"
 
 namespace berth::routing {
 
@@ -45,15 +47,23 @@ std::size_t block_bytes(core::Instance& instance, const void* block) noexcept {
   return static_cast<std::size_t>(core::page_word::value(word)) * pal::kPageSize;
 }
 
-void count_live(Module& module, std::int64_t bytes) noexcept {
-  const std::int64_t live = add(module.live_bytes, bytes);
-  if (bytes <= 0 || live <= 0) return;
-  const auto now = static_cast<std::uint64_t>(live);
+void raise_peak(Module& module, std::uint64_t now) noexcept {
   std::uint64_t peak = module.peak_bytes.load(std::memory_order_relaxed);
   if (now <= peak) return;
-  if (__libc_single_threaded) return module.peak_bytes.store(now, std::memory_order_relaxed);
-  while (now > peak && !module.peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+  if (__libc_single_threaded) {
+    module.peak_bytes.store(now, std::memory_order_relaxed);
+  } else {
+    while (now > peak && !module.peak_bytes.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
+    }
   }
+  if (now < module.next_told_peak.load(std::memory_order_relaxed)) return;
+  module.next_told_peak.store(now + now / 8, std::memory_order_relaxed);
+  views::publishing::grew(to_handle(module.instance.load(std::memory_order_acquire)));
+}
+
+void count_live(Module& module, std::int64_t bytes) noexcept {
+  const std::int64_t live = add(module.live_bytes, bytes);
+  if (bytes > 0 && live > 0) raise_peak(module, static_cast<std::uint64_t>(live));
 }
 
 // Counts a block that a module has got. With a quota over several modules it may have been one too many.

@@ -97,6 +97,8 @@ struct Module {
   std::atomic<std::uint64_t> allocated_bytes{0};
   std::atomic<std::int64_t> live_bytes{0};
   std::atomic<std::uint64_t> peak_bytes{0};
+  // The peak at which views are told next: an eighth more each time, so that they are told seldom. As those above.
+  std::atomic<std::uint64_t> next_told_peak{0};
   // Of a kept one: blocks left, and one more for each look that is going on: whoever takes the last one away ends it.
   std::atomic<std::size_t> kept_left{0};
   // The ticket of whoever looks at it now; 0: nobody. Taken and given back by lookers (acquire, release).

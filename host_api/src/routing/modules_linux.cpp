@@ -4,12 +4,14 @@
 #include "allocator/misuse/departed.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/lock.hpp"
+#include "host_api/src/routing/instances.hpp"
 #include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/modules.hpp"
 #include "host_api/src/routing/records.hpp"
 #include "host_api/src/routing/release.hpp"
 #include "host_api/src/routing/run_times.hpp"
 #include "host_api/src/routing/store.hpp"
+#include "host_api/src/views/publishing.hpp"
 
 namespace berth::routing {
 
@@ -59,6 +61,8 @@ const Settings& settings() noexcept { return chosen_settings; }
 
 void start(const Settings& chosen) noexcept {
   chosen_settings = chosen;
+  views::refine_with(refine);
+  views::publishing::start_with_first_instance();
   berth_set_quarantine(chosen.quarantine);
   for_each_image(
       [](const char* path, std::uintptr_t, const Image& image, void*) {
@@ -105,6 +109,7 @@ Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) no
   module->allocated_bytes.store(0, std::memory_order_relaxed);
   module->live_bytes.store(0, std::memory_order_relaxed);
   module->peak_bytes.store(0, std::memory_order_relaxed);
+  module->next_told_peak.store(0, std::memory_order_relaxed);
   module->inherited_allocations = module->inherited_bytes = module->inherited_failures = 0;
   module->state.store(ModuleState::Opening, std::memory_order_release);
   // Bound apart (RTLD_DEEPBIND), its free would go past us, and would not know a block of ours.

@@ -15,6 +15,7 @@
 #include "host_api/src/references/scratch.hpp"
 #include "host_api/src/routing/instances.hpp"
 #include "host_api/src/routing/module_table.hpp"
+#include "host_api/src/views/publishing.hpp"
 
 namespace berth::routing {
 
@@ -210,6 +211,7 @@ void give_back(Module& module) noexcept {
     // release: who sees it kept counts down from what is left.
     module.state.store(ModuleState::Kept, std::memory_order_release);
     berth_instance_purge(instance);
+    views::publishing::refresh(to_handle(instance));
     any_fresh = true;
     return;
   }

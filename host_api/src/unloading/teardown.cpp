@@ -137,6 +137,7 @@ void close(PluginState& plugin) noexcept {
   } catch (...) {  // out of memory costs the list
   }
   plugin.metering = find_metering(plugin, plugin.parts);
+  tell_views(plugin, plugin.metering);
   plugin.module.close();
 }
 
@@ -189,6 +190,7 @@ void end_instance(PluginState& plugin, UnloadReport& report) noexcept {
     return;
   }
   report.outcome = UnloadReport::Outcome::Kept;
+  tell_views(plugin, core::registry::Standing::Kept);
   report.status = BERTH_OK;
   tell_obstacle(plugin, report);
   berth_instance_purge(plugin.instance);
@@ -259,6 +261,7 @@ void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
   tell_metering(plugin, report);
   if (plugin.module.is_open()) tell_parts(plugin, report, Modules());  // else finish() has told
   report.outcome = UnloadReport::Outcome::Zombie;
+  tell_views(plugin, core::registry::Standing::Zombie);
   report.status = BERTH_ERR_STILL_MAPPED;
   berth_instance_statistics statistics{};
   statistics.struct_size = sizeof(statistics);
@@ -531,6 +534,7 @@ void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
                   plugin->obstacle.why);
   } catch (...) {  // out of memory: the error as it was
   }
+  tell_views(*plugin, core::registry::Standing::Zombie);
   ZombieList& zombies = *plugin->zombies;
   zombies.add(std::move(plugin));
 }

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-#include "tools/run/writer.hpp"
+#include "host_api/src/views/text_writer.hpp"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 
-namespace berth::run {
+namespace berth::views {
 
 namespace {
 
@@ -23,12 +20,15 @@ std::size_t character(const unsigned char* text) noexcept {
   for (std::size_t place = 1; place < length; ++place) {
     if ((text[place] & 0xc0) != 0x80) return 0;
   }
+  // Written longer than need be, halves of UTF-16's pairs, and what lies beyond Unicode.
+  if ((first == 0xe0 && text[1] < 0xa0) || (first == 0xed && text[1] >= 0xa0)) return 0;
+  if ((first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] >= 0x90)) return 0;
   return length;
 }
 
 }  // namespace
 
-void Writer::put(const char* bytes, std::size_t count) noexcept {
+void TextWriter::put(const char* bytes, std::size_t count) noexcept {
   while (count > 0) {
     const std::size_t room = sizeof(buffer_) - used_;
     const std::size_t part = count < room ? count : room;
@@ -40,24 +40,18 @@ void Writer::put(const char* bytes, std::size_t count) noexcept {
   }
 }
 
-void Writer::flush() noexcept {
-  const char* from = buffer_;
-  while (used_ > 0) {
-    const ssize_t written = write(descriptor_, from, used_);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) break;
-    from += written;
-    used_ -= static_cast<std::size_t>(written);
-  }
+bool TextWriter::flush() noexcept {
+  if (used_ > 0 && taken_) taken_ = sink_(context_, buffer_, used_);
   used_ = 0;
+  return taken_;
 }
 
-Writer& Writer::operator<<(const char* text) noexcept {
+TextWriter& TextWriter::operator<<(const char* text) noexcept {
   put(text, std::strlen(text));
   return *this;
 }
 
-Writer& Writer::operator<<(std::uint64_t number) noexcept {
+TextWriter& TextWriter::operator<<(std::uint64_t number) noexcept {
   char digits[20];
   std::size_t first = sizeof(digits);
   do {
@@ -68,7 +62,7 @@ Writer& Writer::operator<<(std::uint64_t number) noexcept {
   return *this;
 }
 
-Writer& Writer::quoted(const char* text) noexcept {
+TextWriter& TextWriter::quoted(const char* text) noexcept {
   static constexpr char kHex[] = "0123456789abcdef";
   put("\"", 1);
   const auto* bytes = reinterpret_cast<const unsigned char*>(text);
@@ -91,15 +85,15 @@ Writer& Writer::quoted(const char* text) noexcept {
   return *this;
 }
 
-Writer& Writer::left(const char* text, std::size_t width) noexcept {
+TextWriter& TextWriter::left(const char* text, std::size_t width) noexcept {
   *this << text;
   for (std::size_t length = std::strlen(text); length < width; ++length) put(" ", 1);
   return *this;
 }
 
-Writer& Writer::right(const char* text, std::size_t width) noexcept {
+TextWriter& TextWriter::right(const char* text, std::size_t width) noexcept {
   for (std::size_t length = std::strlen(text); length < width; ++length) put(" ", 1);
   return *this << text;
 }
 
-}  // namespace berth::run
+}  // namespace berth::views
