@@ -22,10 +22,10 @@ namespace berth::pal {
 
 namespace {
 
-constexpr std::array kNames = {"the host's lists",     "the registry",   "the shared cache", "the slots of caches",
-                               "the block states",     "guarded blocks", "samples",          "the arena",
-                               "the table of threads", "the departed",   "the ledger",       "the log",
-                               "the fault handler"};
+constexpr std::array kNames = {
+    "the host's lists", "what is published", "the registry", "the shared cache", "the slots of caches",
+    "the block states", "guarded blocks",    "samples",      "the arena",        "the table of threads",
+    "the departed",     "the ledger",        "the log",      "the fault handler"};
 static_assert(kNames.size() == static_cast<std::size_t>(LockRank::ThreadWords));
 
 // A bit for each rank of which the calling thread holds a lock.
