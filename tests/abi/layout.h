@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "berth/allocator.h"
+#include "berth/host.h"
 #include "berth/instance.h"
 #include "berth/log.h"
 #include "berth/plugin.h"
@@ -135,6 +136,35 @@ PIN_MEMBER(berth_reference, block_size, 32, 8);
 PIN_MEMBER(berth_reference, thread, 40, 8);
 PIN_MEMBER(berth_reference, name, 48, 8);
 PIN_SIZE(berth_reference, 56);
+
+PIN_MEMBER(berth_load_options, struct_size, 0, 4);
+PIN_MEMBER(berth_load_options, name, 8, 8);
+PIN_MEMBER(berth_load_options, span_bytes, 16, 8);
+PIN_MEMBER(berth_load_options, quota_bytes, 24, 8);
+PIN_MEMBER(berth_load_options, hardening, 32, 4);
+PIN_MEMBER(berth_load_options, huge_pages, 36, 4);
+PIN_MEMBER(berth_load_options, flags, 40, 4);
+PIN_MEMBER(berth_load_options, on_misuse, 48, 8);
+PIN_MEMBER(berth_load_options, on_misuse_context, 56, 8);
+PIN_MEMBER(berth_load_options, on_pressure, 64, 8);
+PIN_MEMBER(berth_load_options, on_pressure_context, 72, 8);
+PIN_MEMBER(berth_load_options, user_data, 80, 8);
+PIN_MEMBER(berth_load_options, realtime_bytes, 88, 8);
+PIN_MEMBER(berth_load_options, realtime_threads, 96, 4);
+PIN_MEMBER(berth_load_options, require_plugin_info, 100, 4);
+PIN_MEMBER(berth_load_options, global_symbols, 104, 4);
+PIN_MEMBER(berth_load_options, private_copy, 108, 4);
+PIN_MEMBER(berth_load_options, check_threads, 112, 4);
+PIN_MEMBER(berth_load_options, keep_copy, 116, 4);
+PIN_MEMBER(berth_load_options, release, 120, 4);
+PIN_SIZE(berth_load_options, 128);
+
+PIN_MEMBER(berth_error, struct_size, 0, 4);
+PIN_MEMBER(berth_error, status, 4, 4);
+PIN_MEMBER(berth_error, cause, 8, 4);
+PIN_MEMBER(berth_error, plugin, 12, 64);
+PIN_MEMBER(berth_error, text, 76, 512);
+PIN_SIZE(berth_error, 588);
 
 PIN_MEMBER(berth_log_record, struct_size, 0, 4);
 PIN_MEMBER(berth_log_record, severity, 4, 4);

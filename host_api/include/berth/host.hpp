@@ -141,7 +141,8 @@ struct LoadOptions {
 class Host;
 
 namespace detail {
-struct PluginState;  // in src/; shared by the Plugin, its imports and leases
+struct PluginState;   // in src/; shared by the Plugin, its imports and leases
+struct PluginAccess;  // in src/; what berth/host.h does with a Plugin
 // A counted hold on a loaded plugin. Empty when default-constructed, released, or refused by a plugin that is being
 // unloaded or that an unload waits for.
 class Hold {
@@ -264,6 +265,7 @@ class Plugin {
 
  private:
   friend class Host;
+  friend struct detail::PluginAccess;
   explicit Plugin(std::shared_ptr<detail::PluginState> state) noexcept;
 
   template <typename T>

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 #include "berth/instance.h"
 
@@ -45,6 +46,18 @@ void write_struct(Struct* caller, Struct ours) noexcept {
   ours.struct_size = caller->struct_size;
   std::memcpy(caller, &ours, std::min(size, sizeof(Struct)));
   if (size > sizeof(Struct)) std::memset(reinterpret_cast<char*>(caller) + sizeof(Struct), 0, size - sizeof(Struct));
+}
+
+// Texts one after the other, as much as there is room for; ends with a zero.
+template <std::size_t Size, typename... Texts>
+void copy_text(char (&out)[Size], const Texts&... texts) noexcept {
+  std::size_t used = 0;
+  for (const std::string_view text : {std::string_view(texts)...}) {
+    const std::size_t count = std::min(text.size(), Size - 1 - used);
+    std::memcpy(out + used, text.data(), count);
+    used += count;
+  }
+  out[used] = '\0';
 }
 
 }  // namespace berth

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <string_view>
 
 #include "host_api/src/c_abi/instance_c_structs.hpp"
 
@@ -16,18 +15,6 @@ namespace {
 
 constexpr std::size_t kReportV1 = 816;
 static_assert(sizeof(void*) != 8 || sizeof(berth_unload_report) >= kReportV1);
-
-// One after the other, as much as there is room for.
-template <std::size_t Size, typename... Texts>
-void copy_text(char (&out)[Size], const Texts&... texts) noexcept {
-  std::size_t used = 0;
-  for (const std::string_view text : {std::string_view(texts)...}) {
-    const std::size_t count = std::min(text.size(), Size - 1 - used);
-    std::memcpy(out + used, text.data(), count);
-    used += count;
-  }
-  out[used] = '\0';
-}
 
 }  // namespace
 
