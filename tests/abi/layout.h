@@ -157,6 +157,7 @@ PIN_MEMBER(berth_load_options, private_copy, 108, 4);
 PIN_MEMBER(berth_load_options, check_threads, 112, 4);
 PIN_MEMBER(berth_load_options, keep_copy, 116, 4);
 PIN_MEMBER(berth_load_options, release, 120, 4);
+PIN_MEMBER(berth_load_options, route, 124, 4);
 PIN_SIZE(berth_load_options, 128);
 
 PIN_MEMBER(berth_error, struct_size, 0, 4);

@@ -38,6 +38,14 @@ enum {
   BERTH_RELEASE_NEVER              /* the instance is kept as long as one of them lives */
 };
 
+/* berth_load_options.route: whether what a plugin without Berth allocates is led into its instance, by a program that
+ * is linked with berth::routing. */
+enum {
+  BERTH_ROUTING_AUTOMATIC = 0, /* where the program can, and the plugin has no Berth in it */
+  BERTH_ROUTING_OFF,
+  BERTH_ROUTING_REQUIRED /* else, and wherever metering is not whole, the load fails with BERTH_ERR_UNSUPPORTED */
+};
+
 /* berth_load_options.check_threads: whether an unload looks for threads that execute in the plugin. */
 enum { BERTH_CHECK_THREADS_DEFAULT = 0 /* it does */, BERTH_CHECK_THREADS_ON, BERTH_CHECK_THREADS_OFF };
 
@@ -63,6 +71,7 @@ typedef struct {
   uint32_t check_threads;       /* BERTH_CHECK_THREADS_... */
   uint32_t keep_copy;           /* not 0: the private copy's file stays; berth_loaded_plugin_copy_path says where */
   uint32_t release;             /* BERTH_RELEASE_... */
+  uint32_t route;               /* BERTH_ROUTING_... */
 } berth_load_options;
 
 /* What went wrong. After BERTH_OK all of it is zero. */

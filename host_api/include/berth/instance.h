@@ -26,7 +26,7 @@
 #endif
 
 /* What plugins look up in the process; a module that has an allocator of its own in it hides it. */
-#if defined(BERTH_MODULE) || defined(_WIN32)
+#if (defined(BERTH_MODULE) && !defined(BERTH_SHARED)) || defined(_WIN32)
 #define BERTH_HOST_API
 #else
 #define BERTH_HOST_API __attribute__((visibility("default")))

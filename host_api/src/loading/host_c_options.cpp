@@ -11,6 +11,8 @@ namespace {
 static_assert(static_cast<std::uint32_t>(Release::Always) == BERTH_RELEASE_ALWAYS);
 static_assert(static_cast<std::uint32_t>(Release::WhenUnreferenced) == BERTH_RELEASE_WHEN_UNREFERENCED);
 static_assert(static_cast<std::uint32_t>(Release::Never) == BERTH_RELEASE_NEVER);
+static_assert(static_cast<std::uint32_t>(Routing::Off) == BERTH_ROUTING_OFF);
+static_assert(static_cast<std::uint32_t>(Routing::Required) == BERTH_ROUTING_REQUIRED);
 
 // The value of an enumeration, of which `last` is the last.
 std::uint32_t one_of(std::uint32_t value, std::uint32_t last, const char* member) {
@@ -55,6 +57,7 @@ LoadOptions load_options_of(const berth_load_options* caller) {
       one_of(given.check_threads, BERTH_CHECK_THREADS_OFF, "check_threads") != BERTH_CHECK_THREADS_OFF;
   options.keep_copy = given.keep_copy != 0;
   options.release = Release{one_of(given.release, BERTH_RELEASE_NEVER, "release")};
+  options.route = Routing{one_of(given.route, BERTH_ROUTING_REQUIRED, "route")};
   return options;
 }
 

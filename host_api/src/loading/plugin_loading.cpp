@@ -17,6 +17,8 @@
 #include "host_api/src/c_abi/instance_creation.hpp"
 #include "host_api/src/hosts/router.hpp"
 #include "host_api/src/loading/load_options.hpp"
+#include "host_api/src/loading/process_delete.hpp"
+#include "host_api/src/metering/module_imports.hpp"
 #include "host_api/src/modules/berth_in_file.hpp"
 #include "host_api/src/modules/module_file.hpp"
 #include "host_api/src/plugin/plugin_call.hpp"
@@ -134,6 +136,15 @@ void note_modules(PluginState& plugin) {
   plugin.modules = brought_in_by(plugin.module.identity());
   plugin.owner.announce(plugin.name, plugin.modules);
   for (const MappedModule& module : plugin.modules) core::departed::forget_code(module.begin, module.bytes);
+}
+
+// Of its operator new, and of its libraries'.
+void check_delete(const PluginState& plugin) {
+  const std::string defect = process_delete_defect();
+  if (defect.empty()) return;
+  for (const MappedModule& module : plugin.modules) {
+    if (imports_of(module.identity).has_plugin_new) fail(plugin, BERTH_ERR_UNSUPPORTED, defect);
+  }
 }
 
 // A copy's file had a name for as long as opening took.
@@ -340,6 +351,7 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
     }
     if (!options.keep_copy) plugin->copy.was_opened();
     note_modules(*plugin);
+    check_delete(*plugin);
     check_plugin_info(*plugin, options, true);
     check_metering(*plugin, options);
     name_copy(*plugin);
@@ -384,6 +396,7 @@ std::shared_ptr<PluginState> adopt_plugin(std::shared_ptr<ZombieList> zombies, v
     bool seen = false;
     try {
       note_modules(*plugin);
+      check_delete(*plugin);
       check_plugin_info(*plugin, options, instance == nullptr);
       route_adopted(*plugin, options);
       seen = plugin->routed;  // from here on it may allocate
