@@ -42,3 +42,30 @@ EXPORTED void* aligned() {
 }
 EXPORTED void remove_aligned(void* block) { ::operator delete (block, std::align_val_t{256}); }
 EXPORTED void throws() { throw std::string(100, 't'); }
+
+// A pointer that the compiler knows nothing of.
+EXPORTED void delete_twice() {
+  void* volatile block = ::operator new(100);
+  ::operator delete(block);
+  ::operator delete(block);
+  block = nullptr;
+}
+EXPORTED void delete_array_twice() {
+  void* volatile block = ::operator new[](100);
+  ::operator delete[](block);
+  ::operator delete[](block);
+  block = nullptr;
+}
+extern "C" void _ZdlPvm(void*, unsigned long);  // clang declares the sized form only where it is asked to use it
+EXPORTED void delete_sized_twice() {
+  void* volatile block = ::operator new(100);
+  _ZdlPvm(block, 100);
+  _ZdlPvm(block, 100);
+  block = nullptr;
+}
+EXPORTED void delete_aligned_twice() {
+  void* volatile block = ::operator new (100, std::align_val_t{64});
+  ::operator delete (block, std::align_val_t{64});
+  ::operator delete (block, std::align_val_t{64});
+  block = nullptr;
+}

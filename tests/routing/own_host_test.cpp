@@ -162,6 +162,26 @@ TEST_CASE("a double free of a routed plugin names it", "[own]") {
   CHECK(misuses.messages.front().find("culprit") != std::string::npos);
 }
 
+TEST_CASE("misuse by operator delete is told of as such", "[own]") {
+  Host host;
+  Misuses misuses;
+  LoadOptions options;
+  options.hardening = BERTH_HARDENING_CHECKED;
+  options.on_misuse = Misuses::note;
+  options.on_misuse_context = &misuses;
+  Plugin plugin = host.load(BERTH_OWN_CXX_PLUGIN, options);
+  for (const char* function : {"delete_twice", "delete_array_twice", "delete_sized_twice", "delete_aligned_twice"}) {
+    misuses = {};
+    find<void()>(plugin, function)();
+    REQUIRE(misuses.kinds == std::vector<std::uint32_t>{BERTH_MISUSE_DOUBLE_FREE});
+    CAPTURE(misuses.messages.front());
+    CHECK(misuses.messages.front().find("operator delete") != std::string::npos);
+    CHECK((misuses.messages.front().find("operator delete[]") != std::string::npos) ==
+          (std::string(function) == "delete_array_twice"));
+    CHECK(misuses.messages.front().find("own_cxx_plugin") != std::string::npos);
+  }
+}
+
 TEST_CASE("a block that is freed by the host or by another plugin goes home, and is no misuse", "[own]") {
   Host host;
   Misuses misuses;

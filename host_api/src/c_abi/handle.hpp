@@ -25,4 +25,7 @@ inline berth_allocator* handle_of(core::Instance& instance) noexcept {
   return reinterpret_cast<berth_allocator*>(instance.handle);
 }
 
+// berth_free_if_owned() under the name of the function that was really called. [any thread]
+bool free_if_owned(void* block, const char* operation, const void* caller) noexcept;
+
 }  // namespace berth

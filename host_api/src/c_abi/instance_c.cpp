@@ -188,6 +188,13 @@ berth_status berth::create_instance(const berth_instance_options* options, berth
   return to_status(status);
 }
 
+bool berth::free_if_owned(void* block, const char* operation, const void* caller) noexcept {
+  core::Instance* owner = core::registry::resolve(core::registry::find(block).handle);
+  if (owner == nullptr) return false;
+  core::deallocate_at_its_level(*owner, block, operation, caller);
+  return true;
+}
+
 extern "C" {
 
 berth_status berth_instance_create(const berth_instance_options* options, berth_instance** out) {
@@ -320,10 +327,7 @@ berth_instance* berth_find_owner(const void* address) { return to_pointer(core::
 uint64_t berth_find_owner_id(const void* address) { return core::registry::find(address).id; }
 
 bool berth_free_if_owned(void* block) {
-  core::Instance* owner = core::registry::resolve(core::registry::find(block).handle);
-  if (owner == nullptr) return false;
-  core::deallocate_at_its_level(*owner, block, "berth_free_if_owned", __builtin_return_address(0));
-  return true;
+  return berth::free_if_owned(block, "berth_free_if_owned", __builtin_return_address(0));
 }
 
 size_t berth_describe(const void* address, char* text, size_t size) {

@@ -13,17 +13,32 @@
 #include <new>
 
 #include "berth/instance.h"
+#include "host_api/src/c_abi/handle.hpp"
 #include "host_api/src/hosts/host_list.hpp"
+#include "host_api/src/hosts/operators.hpp"
 #include "host_api/src/hosts/router.hpp"
 
-// clang links a sanitizer's runtime, with weak operators of its own, before everything else: there ours must be strong.
-#define BERTH_REPLACEABLE __attribute__((visibility("default"), weak))
+// All of them lie in a section of their own, whose bounds the linker knows: an operator that lies elsewhere is the
+// program's. clang links a sanitizer's runtime, with weak operators of its own, before everything else: there ours must
+// be strong.
+#define BERTH_REPLACEABLE __attribute__((visibility("default"), weak, section("berth_operators")))
 #if defined(__clang__) && defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
 #undef BERTH_REPLACEABLE
-#define BERTH_REPLACEABLE __attribute__((visibility("default")))
+#define BERTH_REPLACEABLE __attribute__((visibility("default"), section("berth_operators")))
 #endif
 #endif
+
+extern "C" {
+extern const char __start_berth_operators[] __attribute__((visibility("hidden")));  // NOLINT: the linker's names
+extern const char __stop_berth_operators[] __attribute__((visibility("hidden")));   // NOLINT
+}
+
+bool berth::detail::is_own_operator(const void* function) noexcept {
+  const auto at = reinterpret_cast<std::uintptr_t>(function);
+  return at >= reinterpret_cast<std::uintptr_t>(__start_berth_operators) &&
+         at < reinterpret_cast<std::uintptr_t>(__stop_berth_operators);
+}
 
 // berth_find_owner_id for plugins, which find it by name in the executable. A name of its own, because a plugin that
 // contains a whole Berth must not bind its berth_find_owner_id to the host's.
@@ -63,11 +78,37 @@ void* allocate_or_throw(const Site& site, std::size_t size, std::size_t alignmen
   }
 }
 
-// Its plugins' owner, or another host's: this program's operators serve all that it shows them to.
-void release(void* block) noexcept {
-  if (block == nullptr || berth_free_if_owned(block)) return;
+// Its plugins' owner, or another host's: this program's operators serve all that it shows them to. Under the name that
+// was called, for reports of misuse.
+void release(void* block, const char* operation, const void* caller) noexcept {
+  if (block == nullptr || berth::free_if_owned(block, operation, caller)) return;
   const berth::detail::HostFunctions* const other = berth::detail::hosts.find_owner(block);
   if (other == nullptr || !other->free_if_owned(block)) std::free(block);
+}
+
+using Plain = void (*)(void*) noexcept;
+using Aligned = void (*)(void*, std::align_val_t) noexcept;
+template <typename Form>
+bool is_ours(Form function) noexcept {
+  return berth::detail::is_own_operator(reinterpret_cast<const void*>(function));
+}
+
+// As the form of one object does: ours, which would not know who called, or the program's.
+void release_one(void* block, const char* operation, const void* caller) noexcept {
+  if (is_ours<Plain>(&::operator delete)) return release(block, operation, caller);
+  ::operator delete(block);
+}
+void release_array(void* block, const char* operation, const void* caller) noexcept {
+  if (is_ours<Plain>(&::operator delete[])) return release_one(block, operation, caller);
+  ::operator delete[](block);
+}
+void release_one(void* block, std::align_val_t alignment, const char* operation, const void* caller) noexcept {
+  if (is_ours<Aligned>(&::operator delete)) return release(block, operation, caller);
+  ::operator delete(block, alignment);
+}
+void release_array(void* block, std::align_val_t alignment, const char* operation, const void* caller) noexcept {
+  if (is_ours<Aligned>(&::operator delete[])) return release_one(block, alignment, operation, caller);
+  ::operator delete[](block, alignment);
 }
 
 template <typename Allocate>
@@ -115,25 +156,37 @@ BERTH_REPLACEABLE void* operator new[](std::size_t size, std::align_val_t alignm
   });
 }
 
-BERTH_REPLACEABLE void operator delete(void* block) noexcept { release(block); }
-BERTH_REPLACEABLE void operator delete[](void* block) noexcept { ::operator delete(block); }
-BERTH_REPLACEABLE void operator delete(void* block, std::size_t) noexcept { ::operator delete(block); }
-BERTH_REPLACEABLE void operator delete[](void* block, std::size_t) noexcept { ::operator delete[](block); }
-BERTH_REPLACEABLE void operator delete(void* block, const std::nothrow_t&) noexcept { ::operator delete(block); }
-BERTH_REPLACEABLE void operator delete[](void* block, const std::nothrow_t&) noexcept { ::operator delete[](block); }
-BERTH_REPLACEABLE void operator delete(void* block, std::align_val_t) noexcept { release(block); }
+#define BERTH_CALL(name) name, __builtin_return_address(0)
+
+BERTH_REPLACEABLE void operator delete(void* block) noexcept { release(block, BERTH_CALL("operator delete")); }
+BERTH_REPLACEABLE void operator delete[](void* block) noexcept { release_one(block, BERTH_CALL("operator delete[]")); }
+BERTH_REPLACEABLE void operator delete(void* block, std::size_t) noexcept {
+  release_one(block, BERTH_CALL("operator delete"));
+}
+BERTH_REPLACEABLE void operator delete[](void* block, std::size_t) noexcept {
+  release_array(block, BERTH_CALL("operator delete[]"));
+}
+BERTH_REPLACEABLE void operator delete(void* block, const std::nothrow_t&) noexcept {
+  release_one(block, BERTH_CALL("operator delete"));
+}
+BERTH_REPLACEABLE void operator delete[](void* block, const std::nothrow_t&) noexcept {
+  release_array(block, BERTH_CALL("operator delete[]"));
+}
+BERTH_REPLACEABLE void operator delete(void* block, std::align_val_t) noexcept {
+  release(block, BERTH_CALL("operator delete"));
+}
 BERTH_REPLACEABLE void operator delete[](void* block, std::align_val_t alignment) noexcept {
-  ::operator delete(block, alignment);
+  release_one(block, alignment, BERTH_CALL("operator delete[]"));
 }
 BERTH_REPLACEABLE void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
-  ::operator delete(block, alignment);
+  release_one(block, alignment, BERTH_CALL("operator delete"));
 }
 BERTH_REPLACEABLE void operator delete[](void* block, std::size_t, std::align_val_t alignment) noexcept {
-  ::operator delete[](block, alignment);
+  release_array(block, alignment, BERTH_CALL("operator delete[]"));
 }
 BERTH_REPLACEABLE void operator delete(void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ::operator delete(block, alignment);
+  release_one(block, alignment, BERTH_CALL("operator delete"));
 }
 BERTH_REPLACEABLE void operator delete[](void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ::operator delete[](block, alignment);
+  release_array(block, alignment, BERTH_CALL("operator delete[]"));
 }

@@ -13,6 +13,7 @@
 #include <new>
 
 #include "berth/instance.h"
+#include "host_api/src/c_abi/handle.hpp"
 
 // Shown to plugins, which free by them what the program allocated (plugin_new_windows.cpp).
 __asm__(
@@ -47,12 +48,12 @@ void* allocate_or_throw(std::size_t size, std::size_t alignment) {
   }
 }
 
-void release(void* block) noexcept {
-  if (block != nullptr && !berth_free_if_owned(block)) std::free(block);
+void release(void* block, const char* operation, const void* caller) noexcept {
+  if (block != nullptr && !berth::free_if_owned(block, operation, caller)) std::free(block);
 }
 
-void release_aligned(void* block) noexcept {
-  if (block != nullptr && !berth_free_if_owned(block)) ::_aligned_free(block);
+void release_aligned(void* block, const char* operation, const void* caller) noexcept {
+  if (block != nullptr && !berth::free_if_owned(block, operation, caller)) ::_aligned_free(block);
 }
 
 template <typename Allocate>
@@ -85,23 +86,17 @@ void* operator new[](std::size_t size, std::align_val_t alignment, const std::no
   return null_on_failure([&] { return ::operator new[](size, alignment); });
 }
 
-void operator delete(void* block) noexcept { release(block); }
-void operator delete[](void* block) noexcept { ::operator delete(block); }
-void operator delete(void* block, std::size_t) noexcept { ::operator delete(block); }
-void operator delete[](void* block, std::size_t) noexcept { ::operator delete[](block); }
-void operator delete(void* block, const std::nothrow_t&) noexcept { ::operator delete(block); }
-void operator delete[](void* block, const std::nothrow_t&) noexcept { ::operator delete[](block); }
-void operator delete(void* block, std::align_val_t) noexcept { release_aligned(block); }
-void operator delete[](void* block, std::align_val_t alignment) noexcept { ::operator delete(block, alignment); }
-void operator delete(void* block, std::size_t, std::align_val_t alignment) noexcept {
-  ::operator delete(block, alignment);
-}
-void operator delete[](void* block, std::size_t, std::align_val_t alignment) noexcept {
-  ::operator delete[](block, alignment);
-}
-void operator delete(void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ::operator delete(block, alignment);
-}
-void operator delete[](void* block, std::align_val_t alignment, const std::nothrow_t&) noexcept {
-  ::operator delete[](block, alignment);
-}
+// Each names itself and its caller, for reports of misuse.
+#define BERTH_DELETES(function, name)                                                                                  \
+  void function(void* block) noexcept { release(block, name, __builtin_return_address(0)); }                           \
+  void function(void* block, std::size_t) noexcept { release(block, name, __builtin_return_address(0)); }              \
+  void function(void* block, const std::nothrow_t&) noexcept { release(block, name, __builtin_return_address(0)); }    \
+  void function(void* block, std::align_val_t) noexcept { release_aligned(block, name, __builtin_return_address(0)); } \
+  void function(void* block, std::size_t, std::align_val_t) noexcept {                                                 \
+    release_aligned(block, name, __builtin_return_address(0));                                                         \
+  }                                                                                                                    \
+  void function(void* block, std::align_val_t, const std::nothrow_t&) noexcept {                                       \
+    release_aligned(block, name, __builtin_return_address(0));                                                         \
+  }
+BERTH_DELETES(operator delete, "operator delete")
+BERTH_DELETES(operator delete[], "operator delete[]")

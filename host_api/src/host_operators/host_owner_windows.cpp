@@ -12,6 +12,7 @@
 #include <cstdlib>
 
 #include "berth/instance.h"
+#include "host_api/src/c_abi/handle.hpp"
 #include "host_api/src/modules/pe_image_windows.hpp"
 
 __asm__(
@@ -27,11 +28,11 @@ namespace berth::detail {
 namespace {
 
 void free_by_owner(void* block) {
-  if (block != nullptr && !berth_free_if_owned(block)) std::free(block);
+  if (block != nullptr && !free_if_owned(block, "free", __builtin_return_address(0))) std::free(block);
 }
 
 void free_aligned_by_owner(void* block) {
-  if (block != nullptr && !berth_free_if_owned(block)) ::_aligned_free(block);
+  if (block != nullptr && !free_if_owned(block, "_aligned_free", __builtin_return_address(0))) ::_aligned_free(block);
 }
 
 // Other threads may be calling through the entry at this moment: it is one function or the other.

@@ -19,6 +19,14 @@ enum class Served : std::uint8_t {
   Elsewhere   // they would be routed, and are bound to another library's functions
 };
 
+// A function that a routed module calls where the router does not see for whom it allocates.
+struct PastRouter {
+  const char* symbol;   // as the linker knows it
+  const char* file;     // of the module that has it; "" for the program
+  bool is_program_new;  // an operator new of the program's own; else code that the module has, or the C++ library
+};
+using PastVisitor = void (*)(const PastRouter&, void* context);
+
 struct Router {
   // For the host's operator new. A caller that is not routed is served by the C library. NULL: there is no memory.
   // [any thread]
@@ -34,11 +42,18 @@ struct Router {
   // A module that is open already belongs to the instance from now on; NULL: to nobody.
   void (*take_over)(std::uintptr_t base, berth_instance* instance) noexcept;
 
+  // The modules that allocate from the instance are about to be closed. What lies where they did afterwards is not
+  // them.
+  void (*closing)(const berth_instance* instance) noexcept;
+
   // Modules have left the process, or may have.
   void (*forget_gone)() noexcept;
 
   // Of the mapped module at this base.
   Served (*how_served)(std::uintptr_t base, const berth_instance* instance) noexcept;
+  // Of a mapped module that is routed: functions that it calls, and that allocate for whoever has them.
+  void (*find_past)(std::uintptr_t base, const berth_instance* instance, PastVisitor visit, void* context) noexcept;
+
   // A mapped module that allocates from the instance: its base; 0: there is none.
   std::uintptr_t (*find_user)(const berth_instance* instance) noexcept;
 };

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "host_api/src/hosts/router.hpp"
@@ -89,6 +91,31 @@ bool goes_past_router(std::string_view name) {
   return false;
 }
 
+// What a routed module calls where the router cannot tell for whom memory is taken.
+void add_past_router(const ModuleIdentity& module, const berth_instance* instance, std::string& reason) {
+  struct Found {
+    bool program_new = false;
+    std::string first, file;
+    std::set<std::string> symbols;
+  } found;
+  router->find_past(
+      module.base, instance,
+      [](const PastRouter& past, void* context) {
+        auto& all = *static_cast<Found*>(context);
+        all.program_new |= past.is_program_new;
+        if (past.is_program_new || !all.symbols.insert(past.symbol).second || !all.first.empty()) return;
+        all.first = past.symbol;
+        all.file = past.file;
+      },
+      &found);
+  if (found.program_new) add(reason, "its operator new is the program's own");
+  if (found.symbols.empty()) return;
+  std::string text = demangle(found.first.c_str());
+  if (found.symbols.size() > 1) text += " and " + std::to_string(found.symbols.size() - 1) + " more functions";
+  text += found.symbols.size() > 1 ? " that it calls are copies in " : ", which it calls, is a copy in ";
+  add(reason, text + (found.file.empty() ? "the program" : file_name(found.file)));
+}
+
 Judged judge(const ModuleIdentity& module, const MeteringFacts& facts) {
   const berth_allocator* const allocator = facts.allocator;
   const ModuleImports imports = imports_of(module);
@@ -122,7 +149,10 @@ Judged judge(const ModuleIdentity& module, const MeteringFacts& facts) {
     add(judged.reason, list);
   }
   if (judged.routed) add_library_code(imports, judged.reason);
-  if (served == Served::Routed) judged.routed = true;
+  if (served == Served::Routed) {
+    judged.routed = true;
+    add_past_router(module, facts.routed_to, judged.reason);
+  }
   if (served == Served::Elsewhere) add(judged.reason, "its calls go to another library than the program's");
   return judged;
 }
@@ -174,10 +204,12 @@ bool is_runtime(std::string_view file) noexcept {
   return false;
 }
 
-MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator) {
+MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator,
+                                      const berth_instance* routed_to) {
   if (modules.empty()) return {Metering::Not, "it is not listed"};
   MeteringFacts facts;
   facts.allocator = allocator;
+  facts.routed_to = routed_to;
   const Judged own = judge(modules.front().identity, facts);
   std::string reason = own.reason.empty() ? "" : sentence(own.reason);
   bool allocates = false;

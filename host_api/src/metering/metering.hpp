@@ -30,8 +30,9 @@ struct MeteringFacts {
 // Of a plugin by its modules, itself first, while they are mapped.
 MeteringFinding find_metering(std::span<const MappedModule> modules, const MeteringFacts& facts);
 
-// Of one part that the plugin has opened, by the part and what came with it, itself first.
-MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator);
+// Of one part that the plugin has opened, by the part and what came with it, itself first. `routed_to`: as above.
+MeteringFinding find_metering_of_part(std::span<const MappedModule> modules, const berth_allocator* allocator,
+                                      const berth_instance* routed_to);
 inline constexpr std::string_view kNoAllocator = "it imports no allocator";
 
 // Whether a file of this name serves the whole process, whoever brought it.

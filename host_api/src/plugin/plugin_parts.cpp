@@ -50,11 +50,12 @@ class Order {
   std::vector<ListedModule> modules_;
 };
 
-MeteringFinding metering_of(const OpenedModule& part, const berth_allocator* allocator) {
+MeteringFinding metering_of(const OpenedModule& part, const PluginState& plugin) {
   if (!part.is_listed) {
     return {Metering::Not, "it is in a namespace of the loader of its own (dlmopen), where nothing is metered"};
   }
-  return find_metering_of_part(brought_in_by(part.identity), allocator);
+  return find_metering_of_part(brought_in_by(part.identity), plugin.allocator,
+                               plugin.routed ? plugin.instance : nullptr);
 }
 
 class Search {
@@ -84,7 +85,7 @@ class Search {
     if (std::ranges::any_of(parts_, known)) return;
     const bool came =
         !module.is_listed || order_.number_of(module.identity) > order_.number_of(plugin_.modules.front().identity);
-    MeteringFinding metering = metering_of(module, plugin_.allocator);
+    MeteringFinding metering = metering_of(module, plugin_);
     if (came && module.is_listed) {
       for (const MappedModule& library : brought_in_by(module.identity)) {
         const bool listed = std::ranges::any_of(openers_, [&](const auto& o) { return o == library.identity; });
@@ -147,7 +148,7 @@ std::vector<PluginPart> find_parts_left(const PluginState& plugin, const std::ve
         is_runtime(file_name(module.identity.name))) {
       continue;
     }
-    parts.push_back({module, own, true, true, metering_of(module, plugin.allocator)});
+    parts.push_back({module, own, true, true, metering_of(module, plugin)});
   }
   return parts;
 }

@@ -9,6 +9,7 @@
 
 #include "berth/instance.h"
 #include "host_api/src/hosts/router.hpp"
+#include "host_api/src/routing/module_image.hpp"
 
 namespace berth::routing {
 
@@ -29,7 +30,12 @@ void set_opening(Opening* opening) noexcept;
 Opening* current_opening() noexcept;
 
 void give_to(std::uintptr_t base, berth_instance* instance) noexcept;
+// Whoever allocates from the instance is about to be closed, or may be; until it is forgotten, the loader is asked
+// whether what calls from there is that module still.
+void close_users(const berth_instance* instance) noexcept;
 detail::Served served(std::uintptr_t base, const berth_instance* instance) noexcept;
+// Of a module that is mapped and stays so. False: it is not known.
+bool find_mapped(std::uintptr_t base, const link_map*& map, Image& image) noexcept;
 std::uintptr_t user_of(const berth_instance* instance) noexcept;
 
 void lock_for_fork() noexcept;

@@ -64,6 +64,12 @@ void mark(const Module& module, Code code) noexcept {
   }
 }
 
+std::uint64_t hash_of(const char* path) noexcept {
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (; *path != '\0'; ++path) hash = (hash ^ static_cast<unsigned char>(*path)) * 1099511628211u;
+  return hash;
+}
+
 Module* find(std::uintptr_t dynamic_section) noexcept {
   Module* found = nullptr;
   table::for_each([&](Module& module) noexcept {
@@ -91,6 +97,8 @@ Code add(const dl_find_object& found, const Opening* opening) noexcept {
   const bool routed = opening != nullptr && is_routed(*found.dlfo_link_map, *opening);
   module->map = found.dlfo_link_map;
   module->dynamic_section = reinterpret_cast<std::uintptr_t>(found.dlfo_link_map->l_ld);
+  module->base = found.dlfo_link_map->l_addr;
+  module->path_hash = hash_of(found.dlfo_link_map->l_name);
   module->image = image;
   module->counted = true;  // it is mapped, whatever the comparison that is going on has seen
   module->state.store(ModuleState::Mapped, std::memory_order_release);
@@ -98,6 +106,9 @@ Code add(const dl_find_object& found, const Opening* opening) noexcept {
 }
 
 void forget(Module& module) noexcept {
+  if (module.state.load(std::memory_order_relaxed) == ModuleState::Closing) {
+    closing_modules.fetch_sub(1, std::memory_order_relaxed);
+  }
   callers.set(module.image.begin, module.image.end, kUnknown);
   module.handle.store(nullptr, std::memory_order_relaxed);
   module.instance.store(nullptr, std::memory_order_relaxed);
@@ -108,7 +119,7 @@ void forget(Module& module) noexcept {
 Module* find_by_base(std::uintptr_t base) noexcept {
   Module* found = nullptr;
   table::for_each([&](Module& module) noexcept {
-    if (module.map != nullptr && module.map->l_addr == base) found = &module;
+    if (module.dynamic_section != 0 && module.base == base) found = &module;
     return found == nullptr;
   });
   return found;
@@ -131,6 +142,21 @@ Code of_unlisted(const dl_find_object& found) noexcept {
   return add(found, opening_now.load(std::memory_order_relaxed));
 }
 
+bool is_still_itself(Module& module) noexcept {
+  const auto code = reinterpret_cast<void*>(module.image.code[0].begin);
+  dl_find_object found;
+  const bool is_module = _dl_find_object(code, &found) == 0 && found.dlfo_link_map != nullptr;
+  const Guard held;
+  if (module.state.load(std::memory_order_relaxed) != ModuleState::Closing) return false;  // another caller was faster
+  const link_map* const map = is_module ? found.dlfo_link_map : nullptr;
+  if (map != nullptr && map == module.map && reinterpret_cast<std::uintptr_t>(map->l_ld) == module.dynamic_section &&
+      hash_of(map->l_name) == module.path_hash) {
+    return true;
+  }
+  forget(module);
+  return false;
+}
+
 // Instances are the loader's to make and to keep, and count for themselves.
 berth_allocator* make_instance(Module&) noexcept { return nullptr; }
 Module* module_of(core::Instance&) noexcept { return nullptr; }
@@ -148,11 +174,15 @@ void compare_with_loader(const Opening* opening) noexcept {
     });
   }
   for_each_image(
-      [](const char*, std::uintptr_t dynamic_section, const Image& image, void* context) {
+      [](const char* path, std::uintptr_t dynamic_section, const Image& image, void* context) {
         const Guard held;
         const auto here = reinterpret_cast<std::uintptr_t>(&has_started);
         if (here >= image.begin && here < image.end) own_code = {image.begin, image.end};
         Module* module = find(dynamic_section);
+        if (module != nullptr && module->path_hash != hash_of(path)) {
+          forget(*module);
+          module = nullptr;
+        }
         if (module == nullptr && dynamic_section != 0) {
           dl_find_object found;
           if (_dl_find_object(reinterpret_cast<void*>(image.begin), &found) == 0 && found.dlfo_link_map != nullptr) {
@@ -189,6 +219,17 @@ void give_to(std::uintptr_t base, berth_instance* instance) noexcept {
   if (is_routed(*module->map, opening)) enter(*module, opening.instance, opening.handle);
 }
 
+void close_users(const berth_instance* instance) noexcept {
+  const Guard held;
+  table::for_each([&](Module& module) noexcept {
+    if (module.instance.load(std::memory_order_relaxed) != instance) return true;
+    if (module.state.exchange(ModuleState::Closing, std::memory_order_release) != ModuleState::Closing) {
+      closing_modules.fetch_add(1, std::memory_order_release);
+    }
+    return true;
+  });
+}
+
 detail::Served served(std::uintptr_t base, const berth_instance* instance) noexcept {
   const Guard held;
   const Module* module = find_by_base(base);
@@ -199,11 +240,20 @@ detail::Served served(std::uintptr_t base, const berth_instance* instance) noexc
                                                                              : detail::Served::Elsewhere;
 }
 
+bool find_mapped(std::uintptr_t base, const link_map*& map, Image& image) noexcept {
+  const Guard held;
+  const Module* module = find_by_base(base);
+  if (module == nullptr) return false;
+  map = module->map;
+  image = module->image;
+  return true;
+}
+
 std::uintptr_t user_of(const berth_instance* instance) noexcept {
   const Guard held;
   std::uintptr_t base = 0;
   table::for_each([&](const Module& module) noexcept {
-    if (module.instance.load(std::memory_order_relaxed) == instance) base = module.map->l_addr;
+    if (module.instance.load(std::memory_order_relaxed) == instance) base = module.base;
     return base == 0;
   });
   return base;

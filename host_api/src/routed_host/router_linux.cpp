@@ -9,6 +9,7 @@
 #include "arenas/pal/pal.hpp"
 #include "host_api/src/hosts/router.hpp"
 #include "host_api/src/routed_host/opened_modules.hpp"
+#include "host_api/src/routed_host/past.hpp"
 #include "host_api/src/routing/interposed.hpp"
 #include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/near.hpp"
@@ -93,8 +94,8 @@ void* allocate_by_site(const void* caller, const void* frame, std::size_t alignm
   return alignment == 0 ? allocate_for(site, size) : allocate_aligned_for(site, alignment, size);
 }
 
-constexpr detail::Router kRouter = {is_routed_caller, allocate_by_site, begin,  end,
-                                    take_over,        forget_gone,      served, user_of};
+constexpr detail::Router kRouter = {is_routed_caller, allocate_by_site, begin,  end,       take_over,
+                                    close_users,      forget_gone,      served, find_past, user_of};
 
 // Before the program's own constructors, which may load plugins.
 __attribute__((constructor(101))) void enter() { detail::router = &kRouter; }

@@ -10,6 +10,7 @@
 namespace berth::routing {
 
 constinit CallerMap callers;
+constinit std::atomic<std::uint32_t> closing_modules{0};
 
 namespace {
 
@@ -79,6 +80,12 @@ Module* route(const Site& site) noexcept {
     code = learn(site.caller);
     wipe_stack();
   }
+  if (code < kFirstModule) return nullptr;
+  Module* module = &table::of_code(code);
+  if (closing_modules.load(std::memory_order_relaxed) == 0) return module;
+  if (module->state.load(std::memory_order_acquire) != ModuleState::Closing || is_still_itself(*module)) return module;
+  code = learn(site.caller);
+  wipe_stack();
   return code >= kFirstModule ? &table::of_code(code) : nullptr;
 }
 

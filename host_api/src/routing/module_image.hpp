@@ -53,6 +53,17 @@ struct Imports {
 };
 Imports read_imports(const link_map& module) noexcept;
 
+// What a module's slots of other modules' symbols hold.
+struct BoundSymbol {
+  const char* name;
+  std::uintptr_t value;      // 0: the slot is not bound yet
+  std::uintptr_t own_value;  // where the module has it itself; 0: it has not
+  bool is_function;          // where that is known, that is, where the module has it itself
+};
+// visit() says whether to go on.
+void for_each_bound_symbol(const link_map& module, const Image& image, bool (*visit)(const BoundSymbol&, void* context),
+                           void* context) noexcept;
+
 // Where calls of the allocator go that the loader has bound already.
 enum class Binding : std::uint8_t { Here, Elsewhere };
 Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)(std::uintptr_t address)) noexcept;

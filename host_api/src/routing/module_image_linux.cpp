@@ -13,9 +13,11 @@ namespace {
 #if defined(__x86_64__)
 constexpr std::uint32_t kJumpSlot = R_X86_64_JUMP_SLOT;
 constexpr std::uint32_t kGlobalData = R_X86_64_GLOB_DAT;
+constexpr std::uint32_t kAddress = R_X86_64_64;
 #elif defined(__aarch64__)
 constexpr std::uint32_t kJumpSlot = R_AARCH64_JUMP_SLOT;
 constexpr std::uint32_t kGlobalData = R_AARCH64_GLOB_DAT;
+constexpr std::uint32_t kAddress = R_AARCH64_ABS64;
 #else
 #error "Berth's routing knows the relocations of x86-64 and of AArch64"
 #endif
@@ -226,28 +228,50 @@ Imports read_imports(const link_map& module) noexcept {
   return imports;
 }
 
-Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)(std::uintptr_t)) noexcept {
+void for_each_bound_symbol(const link_map& module, const Image& image, bool (*visit)(const BoundSymbol&, void* context),
+                           void* context) noexcept {
   const Tables tables = read_tables(module);
   for (const Tables::Relocations* list : {&tables.calls, &tables.data}) {
     for (std::size_t number = 0; number < list->count; ++number) {
       const ElfW(Rela)& relocation = list->first[number];
       const auto type = static_cast<std::uint32_t>(ELF64_R_TYPE(relocation.r_info));
-      if (type != kJumpSlot && type != kGlobalData) continue;
+      if (type != kJumpSlot && type != kGlobalData && type != kAddress) continue;
       const std::size_t index = ELF64_R_SYM(relocation.r_info);
       if (index == 0 || index >= tables.count) continue;
       const ElfW(Sym)& symbol = tables.symbols[index];
       if (symbol.st_name >= tables.names_bytes) continue;
-      const char* name = tables.names + symbol.st_name;
-      static constexpr const char* kTelling[] = {"malloc", "calloc", "realloc", "free", "_Znwm", "_ZdlPv", nullptr};
-      if (!is_one_of(name, kTelling)) continue;
-      const auto value = *reinterpret_cast<const std::uintptr_t*>(module.l_addr + relocation.r_offset);
+      BoundSymbol bound{tables.names + symbol.st_name, 0, 0, false};
+      if (symbol.st_shndx != SHN_UNDEF) {
+        bound.own_value = module.l_addr + symbol.st_value;
+        bound.is_function = ELF64_ST_TYPE(symbol.st_info) == STT_FUNC;
+      }
+      bound.value = *reinterpret_cast<const std::uintptr_t*>(module.l_addr + relocation.r_offset);
+      if (type == kAddress) bound.value -= static_cast<std::uintptr_t>(relocation.r_addend);
       // Not bound yet: the slot leads back into the module, or says as an offset where that would be. A weak one that
       // nobody has: zero.
-      if (value < image.end - image.begin || (value >= image.begin && value < image.end)) continue;
-      if (!is_ours(value)) return Binding::Elsewhere;
+      const bool inside = bound.value >= image.begin && bound.value < image.end;
+      if (bound.value < image.end - image.begin || (inside && bound.value != bound.own_value)) bound.value = 0;
+      if (!visit(bound, context)) return;
     }
   }
-  return Binding::Here;
+}
+
+Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)(std::uintptr_t)) noexcept {
+  struct Search {
+    bool (*is_ours)(std::uintptr_t);
+    Binding found;
+  } search = {is_ours, Binding::Here};
+  for_each_bound_symbol(
+      module, image,
+      [](const BoundSymbol& symbol, void* context) {
+        auto* wanted = static_cast<Search*>(context);
+        static constexpr const char* kTelling[] = {"malloc", "calloc", "realloc", "free", "_Znwm", "_ZdlPv", nullptr};
+        if (symbol.value == 0 || symbol.value == symbol.own_value || !is_one_of(symbol.name, kTelling)) return true;
+        if (!wanted->is_ours(symbol.value)) wanted->found = Binding::Elsewhere;
+        return wanted->found == Binding::Here;
+      },
+      &search);
+  return search.found;
 }
 
 bool is_jump_of(const link_map& program, std::uintptr_t address) noexcept {

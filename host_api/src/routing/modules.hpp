@@ -81,6 +81,9 @@ struct Module {
   std::atomic<ModuleState> state{ModuleState::Free};
   Code code = kUnknown;
   bool counted = false;  // among its record's loads
+  // In a host of one's own, where nobody tells of a module that goes, and its map must not be read any more:
+  std::uintptr_t base = 0;
+  std::uint64_t path_hash = 0;  // another file at the same place is another module
   std::uintptr_t dynamic_section = 0;
   const link_map* map = nullptr;  // while it is mapped
   Image image;
@@ -153,6 +156,11 @@ void count_freed_of_kept(Module& module) noexcept;
 
 // Whether modules may be executing that are in no table yet; and what their code is, in that case.
 bool is_opening() noexcept;
+// Modules that somebody closes at this moment, in a host of one's own: whether what calls from there is that module
+// still, or what has come after it, is asked of the loader. Written by who closes (release), read by every
+// routed allocation (relaxed: what has come after was mapped by way of locks that order it).
+extern constinit std::atomic<std::uint32_t> closing_modules;
+bool is_still_itself(Module& module) noexcept;  // false: it is forgotten
 Code of_unlisted(const dl_find_object& module) noexcept;
 
 // Where the program itself is among the callers. `own_code` has the module that this is in: with code of the program's

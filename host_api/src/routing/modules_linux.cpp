@@ -191,6 +191,7 @@ void look_at_bindings() noexcept {
 
 // The audit library has told of every module before its code runs.
 bool is_opening() noexcept { return false; }
+bool is_still_itself(Module&) noexcept { return true; }
 Code of_unlisted(const dl_find_object&) noexcept { return kNotRouted; }
 // The program is another module.
 bool may_be_left_by_us(std::uintptr_t) noexcept { return false; }

@@ -129,6 +129,11 @@ void account_for_modules(PluginState& plugin, UnloadReport& report, Modules& mod
   }
 }
 
+void close_module(PluginState& plugin) noexcept {
+  if (plugin.routed) router->closing(plugin.instance);
+  plugin.module.close();
+}
+
 // What can be asked of the modules only as long as they are mapped comes first.
 void close(PluginState& plugin) noexcept {
   try {
@@ -138,7 +143,7 @@ void close(PluginState& plugin) noexcept {
   }
   plugin.metering = find_metering(plugin, plugin.parts);
   tell_views(plugin, plugin.metering);
-  plugin.module.close();
+  close_module(plugin);
 }
 
 // The parts that the plugin leaves open.
@@ -523,7 +528,7 @@ void undo_load(std::shared_ptr<PluginState> plugin, Error& error) noexcept {
   if (plugin->module.is_open()) plugin->obstacle = find_inside(*plugin);  // it may have started a thread
   if (plugin->module.is_open() && !plugin->obstacle) plugin->obstacle = find_kept(*plugin);
   if (!plugin->obstacle) {
-    plugin->module.close();
+    close_module(*plugin);
     plugin->release = Release::Always;  // a plugin that was never loaded has handed nothing to anybody
     UnloadReport report;
     if (finish(*plugin, report)) return;
