@@ -3,6 +3,7 @@
 #include "allocator/threads/realtime.hpp"
 
 #include <array>
+#include <chrono>
 #include <future>
 #include <thread>
 #include <vector>
@@ -91,9 +92,14 @@ void work_while_all_is_locked() {
   CHECK_FALSE(waited);
   thread.join();
   CHECK(done.get());
-  // What was put off is done by those who wait anyway: all that the arena's slabs had goes back.
-  purge(instance);
-  CHECK(instance.arena.counts().committed_bytes < settings.realtime_bytes * 9 / 8);
+  // What was put off is done by those who wait anyway: all that the arena's slabs had goes back. A thread that was
+  // joined may still be there for the system, and then its cache is its own: a failure comes late, and not a pace.
+  const std::size_t most = settings.realtime_bytes * 9 / 8;
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  do {
+    purge(instance);
+  } while (instance.arena.counts().committed_bytes >= most && std::chrono::steady_clock::now() < give_up);
+  CHECK(instance.arena.counts().committed_bytes < most);
   lifecycle::Remains remains;
   CHECK(lifecycle::destroy(made, remains) == Status::Ok);
   CHECK(remains.live_blocks == 0);
