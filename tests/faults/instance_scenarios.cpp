@@ -195,6 +195,12 @@ void add_maintenance(std::vector<Scenario>& all, const Level& level) {
                    CHECK(count == 0);
                    return Answer::Refused;
                  }});
+  all.push_back({"berth_instance_set_sampling", "each allocation, " + name, filled, [](World& world) {
+                   const berth_status status = berth_instance_set_sampling(world.instance, 1);
+                   if (status == BERTH_OK) return Answer::Done;
+                   CHECK((status == BERTH_ERR_OUT_OF_MEMORY || status == BERTH_ERR_UNSUPPORTED));
+                   return Answer::Refused;
+                 }});
   if (kSearches) add_references(all, level);
   all.push_back({"berth_free_if_owned", "more than is kept ready, " + name,
                  [level](World& world) {
@@ -313,6 +319,33 @@ std::vector<Scenario> quiet_functions() {
     return berth_instance_set_quota(w.instance, 64 * kKiB) == BERTH_OK &&
            berth_instance_set_quota(w.instance, 0) == BERTH_OK;
   });
+  add("berth_instance_state", [](World& w) { return berth_instance_state(w.instance) == BERTH_STATE_LOADED; });
+  add("berth_instance_stacks", [](World& w) {
+    const auto none = [](void*, const berth_stack*) { return true; };
+    const berth_status status = berth_instance_stacks(w.instance, none, nullptr);
+    return status == BERTH_OK || status == BERTH_ERR_UNSUPPORTED;
+  });
+  add("berth_visit_instances", [](World& w) {
+    const auto is_it = [](void* wanted, berth_instance* found) {
+      return found != static_cast<World*>(wanted)->instance;
+    };
+    return berth_visit_instances(is_it, &w) == BERTH_OK;
+  });
+  add("berth_snapshot_json", [](World&) {
+    const auto take = [](void* length, const char*, std::size_t size) {
+      *static_cast<std::size_t*>(length) += size;
+      return true;
+    };
+    std::size_t length = 0;
+    return berth_snapshot_json(take, &length) == BERTH_OK && length > 0;
+  });
+  // Published is by the system's calls alone, none of which is the platform layer's.
+  add("berth_publish_start", [](World&) {
+    const berth_status started = berth_publish_start();
+    return started == BERTH_ERR_UNSUPPORTED || (started == BERTH_OK && berth_publish_stop() == BERTH_OK);
+  });
+  add("berth_publish_stop", [](World&) { return berth_publish_stop() != BERTH_OK; });
+  add("berth_publish_now", [](World&) { return berth_publish_now(), true; });
   add("berth_find_owner", [](World& w) { return berth_find_owner(w.blocks.front().address) == w.instance; });
   add("berth_find_owner_id", [](World& w) { return berth_find_owner_id(w.blocks.front().address) != 0; });
   add("berth_process_stats", [](World&) { return process_statistics().instances == 1; });

@@ -45,15 +45,18 @@ struct Level {
   std::uint32_t hardening;
   std::uint32_t flags;
   const char* name;
+  std::size_t sample_bytes = 0;
 };
 inline constexpr Level kLevels[] = {{BERTH_HARDENING_FAST, 0, "FAST"},
                                     {BERTH_HARDENING_CHECKED, 0, "CHECKED"},
-                                    {BERTH_HARDENING_GUARDED, BERTH_INSTANCE_GUARD_RATE(1), "GUARDED"}};
+                                    {BERTH_HARDENING_GUARDED, BERTH_INSTANCE_GUARD_RATE(1), "GUARDED"},
+                                    {BERTH_HARDENING_CHECKED, 0, "CHECKED, each block sampled", 1}};
 
 inline berth_instance_options at(const Level& level) {
   berth_instance_options options = fixtures::options("subject");
   options.hardening = level.hardening;
   options.flags = level.flags;
+  options.sample_bytes = level.sample_bytes;
   if (fixtures::kSanitized)
     options.span_bytes = 256 * fixtures::kMiB;  // the runtime clears its shadow of all of a span
   return options;
