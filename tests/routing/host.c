@@ -42,6 +42,7 @@ int main(int count, char** arguments) {
   }
   puts("done");
   fflush(stdout);
+  if (strcmp(end, "well") == 0) return 0;
   if (strcmp(end, "_exit") == 0) _exit(7);
   if (strcmp(end, "quick_exit") == 0) quick_exit(7);
   if (strcmp(end, "abort") == 0) abort();

@@ -98,6 +98,43 @@ TEST_CASE("a quota refuses what is over it, and the host goes on") {
 TEST_CASE("a leak may end a program that was well with a status of its own") {
   CHECK(shell(kBerth + " run --quiet --fail-on-leak -- /bin/true").status == 0);
   CHECK(run_host("--fail-on-leak", "exit 1 " BERTH_LEAKY).outcome.status == 7);
+  const Run leaked = run_host("--fail-on-leak", "well 2 " BERTH_LEAKY);
+  CHECK(leaked.outcome.status == 1);
+  const auto bytes = plugin(leaked.report, "leaky")["forgotten_bytes"].get<std::uint64_t>();
+  CHECK(leaked.outcome.errors.find(std::to_string(bytes) + " bytes that leaky left behind") != std::string::npos);
+  CHECK(run_host("--fail-on-leak=" + std::to_string(bytes), "well 2 " BERTH_LEAKY).outcome.status == 0);
+  CHECK(run_host("--fail-on-leak=" + std::to_string(bytes - 1), "well 2 " BERTH_LEAKY).outcome.status == 1);
+  CHECK(run_host("", "well 2 " BERTH_LEAKY).outcome.status == 0);
+}
+
+TEST_CASE("leaks that are known do not fail, and others do") {
+  const std::string file = (scratch() / "known").string();
+  const auto status_with = [&](const std::string& text, std::string* errors = nullptr) {
+    std::ofstream(file) << text;
+    const Outcome outcome =
+        run_host("--fail-on-leak --known-leaks " + file, "well 2 " BERTH_LEAKY " " BERTH_CLEAN).outcome;
+    if (errors != nullptr) *errors = outcome.errors;
+    return outcome.status;
+  };
+  CHECK(status_with("# nothing\n\n") == 1);
+  CHECK(status_with("clean.so\n") == 1);
+  CHECK(status_with("clean*\n  leaky.so  # for ever\n") == 0);
+  CHECK(status_with("leaky") == 0);
+  CHECK(status_with("*/lea[jk]y.so\n") == 0);
+  CHECK(status_with("#leaky\n") == 1);
+  std::string errors;
+  CHECK(status_with("leaky.so work*\n", &errors) == 0);
+  CHECK(errors.find("functions are not compared") != std::string::npos);
+  // By itself it means that others fail.
+  std::ofstream(file) << "other\n";
+  CHECK(run_host("--known-leaks " + file, "well 1 " BERTH_LEAKY).outcome.status == 1);
+
+  for (const std::string& bad : {std::string("leaky work more\n"), std::string("le\0aky\n", 7)}) {
+    std::ofstream(file) << bad;
+    CHECK(shell(kBerth + " run --known-leaks " + file + " -- true").status == 125);
+  }
+  CHECK(shell(kBerth + " run --known-leaks " + (scratch() / "nobody").string() + " -- true").status == 125);
+  CHECK(shell(kBerth + " run --known-leaks " + scratch().string() + " -- true").status == 125);
 }
 
 TEST_CASE("modules may be chosen") {

@@ -15,6 +15,7 @@
 
 #include "berth/version.h"
 #include "tools/berth/commands.hpp"
+#include "tools/berth/known_leaks.hpp"
 #include "tools/berth/target.hpp"
 
 namespace berth::tool {
@@ -30,6 +31,7 @@ struct Options {
   std::string only;
   std::string json;
   std::string leak;
+  std::string known_leaks;
   std::uint64_t sample = 0;
   bool no_follow = false, strict = false, quiet = false;
   std::uint32_t max_pause = 1000;
@@ -111,6 +113,33 @@ int become(const std::vector<std::string>& command) {
   return say(kCannotStart, "cannot start " + command[0] + ": " + std::strerror(errno));
 }
 
+// The settings of --fail-on-leak. False: it was said why.
+bool add_leaks(const Options& options, std::string& settings) {
+  if (options.leak.empty() && options.known_leaks.empty()) return true;
+  const auto bytes = size_of(options.leak.empty() ? "0" : options.leak);
+  if (!bytes) {
+    say(0, "--fail-on-leak=" + options.leak + ": a number of bytes");
+    return false;
+  }
+  settings += "\nleak=" + std::to_string(*bytes);
+  if (options.known_leaks.empty()) return true;
+  std::vector<KnownLeak> known;
+  std::string failure;
+  if (!read_known_leaks(options.known_leaks, known, failure)) {
+    say(0, "--known-leaks " + failure);
+    return false;
+  }
+  bool names_functions = false;
+  for (const KnownLeak& leak : known) {
+    settings += "\nknown=" + leak.plugin;
+    names_functions |= !leak.function.empty();
+  }
+  if (names_functions && !options.quiet) {
+    say(0, options.known_leaks + ": functions are not compared, plugins are, because stacks are not sampled");
+  }
+  return true;
+}
+
 int run(const Options& options, const std::vector<std::string>& command) {
   if (command.empty()) return say(kUsage, "there is no command: berth run [options] -- COMMAND...");
   if (options.sample != 0) return say(kUsage, "--sample is not there yet");
@@ -123,6 +152,8 @@ int run(const Options& options, const std::vector<std::string>& command) {
     if (!size || *size < 65536) return say(kUsage, "--quota " + options.quota + ": a size of 64K or more, such as 64M");
     quota = *size;
   }
+  std::string leaks;
+  if (!add_leaks(options, leaks)) return kUsage;
   std::string json;
   if (!options.json.empty()) json = fs::absolute(options.json).lexically_normal().string();
 
@@ -152,11 +183,7 @@ int run(const Options& options, const std::vector<std::string>& command) {
                          "\npause=" + std::to_string(options.max_pause) +
                          "\nfollow=" + (options.no_follow ? "0" : "1") + "\nquiet=" + (options.quiet ? "1" : "0");
   if (!options.only.empty()) settings += "\nonly=" + options.only;
-  if (!options.leak.empty()) {
-    const auto bytes = size_of(options.leak);
-    if (!bytes) return say(kUsage, "--fail-on-leak=" + options.leak + ": a number of bytes");
-    settings += "\nleak=" + std::to_string(*bytes);
-  }
+  settings += leaks;
   if (!json.empty()) settings += "\njson=" + json;
   setenv("BERTH_RUN", settings.c_str(), 1);
   put_first("LD_PRELOAD", (folder / "libberth-run.so").string());
@@ -189,6 +216,10 @@ void add_run(CLI::App& program, std::vector<std::string> what, int& status) {
                    "Ends with status 1 where plugins left more than so many bytes behind (default: 0)")
       ->expected(0, 1)
       ->default_str("0");
+  command->add_option(
+      "--known-leaks", options->known_leaks,
+      "--fail-on-leak without the plugins of this file: on each line PLUGIN [FUNCTION], shell patterns; "
+      "# begins a comment");
   command->add_flag("--strict", options->strict, "Starts nothing where plugins cannot be metered (status 125)");
   command->add_flag("--quiet", options->quiet, "No table, and no line for misuse");
   command->add_option("--sample", options->sample)->group("");

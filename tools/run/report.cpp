@@ -4,10 +4,12 @@
 #include "tools/run/report.hpp"
 
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <initializer_list>
 
 #include "arenas/pal/errno_keeper.hpp"
 #include "tools/run/standard_error.hpp"
@@ -68,13 +70,43 @@ bool any_loaded() noexcept {
   return false;
 }
 
-std::uint64_t leaked_bytes() noexcept {
-  std::uint64_t bytes = 0;
+bool is_known_leak(const routing::Record& record) noexcept {
+  const char* slash = std::strrchr(record.path, '/');
+  const char* file = slash != nullptr ? slash + 1 : record.path;
+  for (const KnownLeak* known = settings.known_leaks; known != nullptr; known = known->next) {
+    for (const char* name : {record.path, file, record.name}) {
+      if (fnmatch(known->plugin, name, 0) == 0) return true;
+    }
+  }
+  return false;
+}
+
+std::uint64_t leaked_bytes(const routing::Record& record) noexcept {
+  const std::uint64_t bytes =
+      record.forgotten_bytes.load(std::memory_order_relaxed) + routing::sum_of(record).kept_bytes;
+  return bytes != 0 && !is_known_leak(record) ? bytes : 0;
+}
+
+// Says who, where it is more than is let pass.
+bool has_leaked() noexcept {
+  std::uint64_t all = 0;
   for (const routing::Record* record = routing::first_record(); record != nullptr;
        record = record->next.load(std::memory_order_relaxed)) {
-    bytes += record->forgotten_bytes.load(std::memory_order_relaxed) + routing::sum_of(*record).kept_bytes;
+    all += leaked_bytes(*record);
   }
-  return bytes;
+  if (all <= settings.leak_bytes) return false;
+  if (settings.quiet || !error_is_ours()) return true;
+  Writer out(STDERR_FILENO);
+  const char* before = "berth: status 1 for ";
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    const std::uint64_t bytes = leaked_bytes(*record);
+    if (bytes == 0) continue;
+    out << before << bytes << " bytes that " << record->name << " left behind";
+    before = ", ";
+  }
+  out << " (--fail-on-leak)\n";
+  return true;
 }
 
 }  // namespace
@@ -119,8 +151,7 @@ int report(int status) noexcept {
     Writer out(STDERR_FILENO);
     write_table(out);
   }
-  const bool leaked = settings.fails_on_leak && leaked_bytes() > settings.leak_bytes;
-  return status == 0 && leaked ? 1 : status;
+  return status == 0 && settings.fails_on_leak && has_leaked() ? 1 : status;
 }
 
 }  // namespace berth::run

@@ -39,6 +39,12 @@ void set(Settings& out, const char* name, const char* value) noexcept {
     out.fails_on_leak = true;
     out.leak_bytes = number;
   }
+  if (is("known")) {
+    auto* known = routing::store::make<KnownLeak>(1);
+    if (known == nullptr) return;
+    *known = {value, out.known_leaks};
+    out.known_leaks = known;
+  }
   if (is("json")) out.json = value;
 }
 

@@ -16,6 +16,12 @@ namespace berth::run {
 
 inline constexpr const char* kVariable = "BERTH_RUN";
 
+// Leaks that are not to fail: of plugins that fit a shell pattern.
+struct KnownLeak {
+  const char* plugin = nullptr;
+  const KnownLeak* next = nullptr;
+};
+
 struct Settings {
   routing::Settings routing;
   bool follow = true;
@@ -23,7 +29,8 @@ struct Settings {
   bool reported_earlier = false;  // by this process, as another program, and there were modules
   bool fails_on_leak = false;
   std::uint64_t leak_bytes = 0;  // that are let pass
-  const char* json = nullptr;    // absolute; "%p" is the process' number
+  const KnownLeak* known_leaks = nullptr;
+  const char* json = nullptr;  // absolute; "%p" is the process' number
   pid_t first_process = 0;
   dev_t error_device = 0;  // what descriptor 2 was
   ino_t error_file = 0;
