@@ -326,13 +326,30 @@ TEST_CASE("Off routes nothing, and Required refuses what is not metered whole", 
   CHECK_FALSE(host.load(BERTH_OWN_SCANNING_PLUGIN, options, error));
   CHECK(error.status() == BERTH_ERR_UNSUPPORTED);
   CAPTURE(error.text());
-  CHECK(error.text().find("scandir") != std::string::npos);
+  CHECK(error.text().find("open_memstream") != std::string::npos);
   CHECK(ledger() == before);
 
   options.route = Routing::Automatic;
   plugin = host.load(BERTH_OWN_SCANNING_PLUGIN, options);
   CHECK(plugin.metering() == Metering::Partly);
-  CHECK(plugin.metering_text() == "it imports scandir");
+  CHECK(plugin.metering_text() == "it imports open_memstream");
+}
+
+TEST_CASE("what a folder's list takes is the plugin's, and what is freed by name goes home", "[own]") {
+  Host host;
+  Plugin plugin = host.load(BERTH_OWN_SCANNING_PLUGIN);
+  int count = 0;
+  auto** list = static_cast<void**>(find<void*(const char*, int*)>(plugin, "entries")("/", &count));
+  REQUIRE(count > 2);
+  CHECK(owns(plugin, list));
+  CHECK(owns(plugin, list[0]));
+  void* const library = dlopen("libc.so.6", RTLD_NOW);
+  auto* const free_by_name = reinterpret_cast<void (*)(void*)>(dlsym(library, "free"));
+  for (int number = 0; number < count; ++number) free_by_name(list[number]);
+  free_by_name(list);
+  CHECK(find<std::size_t(const char*)>(plugin, "written")("stream") == 6);
+  CHECK(host.unload(std::move(plugin)).live_blocks == 0);
+  dlclose(library);
 }
 
 TEST_CASE("an adopted module is routed from its adoption on", "[own]") {

@@ -161,3 +161,22 @@ TEST_CASE("a program without plugins is left alone") {
   CHECK(outcome.output == "hi\n");
   CHECK(outcome.errors.empty());
 }
+
+TEST_CASE("a block that is freed by a function that was looked up by name goes home") {
+  const Run run = routing_test::run("", std::string(BERTH_LOOKING_HOST) + " " BERTH_GIVING);
+  CHECK(run.outcome.status == 0);
+  CHECK(run.outcome.output == "done\n");
+  const Json& giving = plugin(run.report, "giving");
+  CHECK(giving["allocations"].get<int>() >= 3);
+  CHECK(giving["live_blocks"] == 0);
+  CHECK(giving["forgotten_blocks"] == 0);
+}
+
+TEST_CASE("a module finds the next free by name, and a folder's entries are its own") {
+  const Run run = run_host("", "exit 2 " BERTH_GIVING);
+  CHECK(run.outcome.status == 7);
+  const Json& giving = plugin(run.report, "giving");
+  CHECK(giving["metering"] == "whole");
+  CHECK(giving["allocations"].get<int>() > 10);
+  CHECK(giving["forgotten_blocks"] == 0);
+}

@@ -128,6 +128,8 @@ Row row_of(const routing::Record& record) noexcept {
     say(row.allocations != 0 ? "partly" : "not", "its calls are bound to another library's allocator");
   } else if (record.without_instance.load(std::memory_order_relaxed)) {
     say(row.allocations != 0 ? "partly" : "not", "the system had no memory for an instance");
+  } else if (record.imports.streams) {
+    say(asks || row.allocations != 0 ? "partly" : "not", "imports open_memstream, whose buffers are the C library's");
   } else if (!asks && row.allocations == 0) {
     say("not", record.imports.defines_malloc ? "has an allocator of its own"
                : record.imports.frees        ? "imports no allocator, only free"

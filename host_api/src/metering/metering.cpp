@@ -13,6 +13,7 @@
 
 #include "host_api/src/hosts/router.hpp"
 #include "host_api/src/metering/module_imports.hpp"
+#include "host_api/src/modules/allocating_functions.hpp"
 
 namespace berth::detail {
 
@@ -82,15 +83,6 @@ void add_library_code(const ModuleImports& imports, std::string& reason) {
   }
 }
 
-// Of what a module imports, the functions whose memory the router does not see.
-bool goes_past_router(std::string_view name) {
-  for (const std::string_view past :
-       {"open_memstream", "open_wmemstream", "__realpath_chk", "__getcwd_chk", "scandir", "scandir64", "tempnam"}) {
-    if (name == past) return true;
-  }
-  return false;
-}
-
 // What a routed module calls where the router cannot tell for whom memory is taken.
 void add_past_router(const ModuleIdentity& module, const berth_instance* instance, std::string& reason) {
   struct Found {
@@ -125,8 +117,8 @@ Judged judge(const ModuleIdentity& module, const MeteringFacts& facts) {
                             : Served::NotRouted;
   judged.allocates =
       any_starts_with(imports, "_Znw") || any_starts_with(imports, "_Zna") || any_starts_with(imports, "_ZNSt");
-  for (const char* const allocates : kAllocators) {
-    judged.allocates |= std::ranges::find(imports.names, allocates) != imports.names.end();
+  for (const AllocatingFunction& function : kAllocatingFunctions) {
+    judged.allocates |= std::ranges::find(imports.names, function.name) != imports.names.end();
   }
   judged.routed = imports.plugin_new_handle != nullptr && imports.plugin_new_handle == allocator;
   if (imports.has_plugin_new && !judged.routed) {
@@ -135,9 +127,9 @@ Judged judge(const ModuleIdentity& module, const MeteringFacts& facts) {
                         : "its operator new (berth::plugin_new) allocates from another instance";
   }
   std::vector<std::string_view> names;
-  for (const char* const allocates : kAllocators) {
-    if (served == Served::Routed && !goes_past_router(allocates)) continue;
-    if (std::ranges::find(imports.names, allocates) != imports.names.end()) names.emplace_back(allocates);
+  for (const AllocatingFunction& function : kAllocatingFunctions) {
+    if (served == Served::Routed && function.is_routed) continue;
+    if (std::ranges::find(imports.names, function.name) != imports.names.end()) names.emplace_back(function.name);
   }
   if (served != Served::Routed && (any_starts_with(imports, "_Znw") || any_starts_with(imports, "_Zna")))
     names.emplace_back("operator new");

@@ -22,43 +22,4 @@ struct ModuleImports {
 // Nothing of a module that is not mapped.
 ModuleImports imports_of(const ModuleIdentity& module);
 
-// Names of functions that give the caller memory of the C library's, which it is to free.
-inline constexpr const char* kAllocators[] = {"malloc",
-                                              "calloc",
-                                              "realloc",
-                                              "reallocarray",
-                                              "aligned_alloc",
-                                              "posix_memalign",
-                                              "memalign",
-                                              "valloc",
-                                              "pvalloc",
-                                              "strdup",
-                                              "__strdup",
-                                              "strndup",
-                                              "__strndup",
-                                              "wcsdup",
-                                              "asprintf",
-                                              "__asprintf_chk",
-                                              "vasprintf",
-                                              "__vasprintf_chk",
-                                              "getline",
-                                              "getdelim",
-                                              "__getdelim",
-                                              "open_memstream",
-                                              "open_wmemstream",
-                                              "realpath",
-                                              "__realpath_chk",
-                                              "canonicalize_file_name",
-                                              "getcwd",
-                                              "__getcwd_chk",
-                                              "get_current_dir_name",
-                                              "scandir",
-                                              "scandir64",
-                                              "tempnam",
-                                              "_aligned_malloc",
-                                              "_strdup",
-                                              "_wcsdup",
-                                              "_recalloc",
-                                              "HeapAlloc"};
-
 }  // namespace berth::detail

@@ -3,6 +3,7 @@
 //
 // module_imports.hpp for PE. The C runtime's start-up code, which is in every module, imports allocators as well.
 #include "host_api/src/metering/module_imports.hpp"
+#include "host_api/src/modules/allocating_functions.hpp"
 #include "host_api/src/modules/module_list_windows.hpp"
 #include "host_api/src/modules/pe_image_windows.hpp"
 
@@ -13,8 +14,8 @@ ModuleImports imports_of(const ModuleIdentity& module) {
   any_module([&](const LoaderEntry& entry) {
     if (!matches(entry, module)) return false;
     const PeImage image(entry.base);
-    for (const char* const name : kAllocators) {
-      if (image.import_slot(name) != nullptr) imports.names.emplace_back(name);
+    for (const AllocatingFunction& function : kAllocatingFunctions) {
+      if (image.import_slot(function.name) != nullptr) imports.names.emplace_back(function.name);
     }
     for (const char* const name : {"_Znwy", "_Znay"}) {
       if (image.import_slot(name) != nullptr) imports.names.emplace_back(name);

@@ -6,6 +6,8 @@
 // The headers shall declare getline and not define it.
 #define __NO_INLINE__ 1  // NOLINT(bugprone-reserved-identifier)
 
+#include <dirent.h>
+
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -73,6 +75,38 @@ ssize_t read_line(const Site& site, char** line, std::size_t* size, int delimite
     *size = kFirst;
   }
   return next_of<Getdelim>(next, "getdelim")(line, size, delimiter, file);
+}
+
+using Scandir = int(const char*, dirent***, int (*)(const dirent*), int (*)(const dirent**, const dirent**));
+
+// What scandir() has made moves into blocks of the caller's, entry by entry.
+int list_folder(const Site& site, Scandir* scan, const char* folder, dirent*** out, int (*filter)(const dirent*),
+                int (*compare)(const dirent**, const dirent**)) noexcept {
+  dirent** made = nullptr;
+  const int count = scan(folder, &made, filter, compare);
+  if (count < 0) return count;
+  *out = made;
+  if (route(site) == nullptr) return count;
+  const auto entries = static_cast<std::size_t>(count);
+  auto** list = static_cast<dirent**>(allocate_for(site, (entries != 0 ? entries : 1) * sizeof(dirent*)));
+  bool complete = list != nullptr;
+  for (std::size_t number = 0; number < entries; ++number) {
+    void* entry = complete ? allocate_for(site, made[number]->d_reclen) : nullptr;
+    if (entry != nullptr) std::memcpy(entry, made[number], made[number]->d_reclen);
+    if (list != nullptr) list[number] = static_cast<dirent*>(entry);
+    complete = complete && entry != nullptr;
+    free_for(made[number], "free", site.caller);
+  }
+  free_for(made, "free", site.caller);
+  *out = list;
+  if (complete) return count;
+  for (std::size_t number = 0; list != nullptr && number < entries; ++number) {
+    free_for(list[number], "free", site.caller);
+  }
+  free_for(list, "free", site.caller);
+  *out = nullptr;
+  errno = ENOMEM;
+  return -1;
 }
 
 }  // namespace
@@ -143,6 +177,11 @@ BERTH_INTERPOSED char* realpath(const char* path, char* resolved) {
   char* made = next_of<char*(const char*, char*)>(next, "realpath")(path, resolved);
   return resolved != nullptr || made == nullptr ? made : hand_over(BERTH_SITE, made, std::strlen(made) + 1);
 }
+BERTH_INTERPOSED char* __realpath_chk(const char* path, char* resolved, std::size_t size) {
+  static constinit std::atomic<void*> next{nullptr};
+  char* made = next_of<char*(const char*, char*, std::size_t)>(next, "__realpath_chk")(path, resolved, size);
+  return resolved != nullptr || made == nullptr ? made : hand_over(BERTH_SITE, made, std::strlen(made) + 1);
+}
 BERTH_INTERPOSED char* canonicalize_file_name(const char* path) {
   static constinit std::atomic<void*> next{nullptr};
   char* made = next_of<char*(const char*)>(next, "canonicalize_file_name")(path);
@@ -154,6 +193,31 @@ BERTH_INTERPOSED char* getcwd(char* buffer, std::size_t size) {
   if (buffer != nullptr || made == nullptr) return made;
   const std::size_t needed = std::strlen(made) + 1;
   return hand_over(BERTH_SITE, made, needed > size ? needed : size);
+}
+BERTH_INTERPOSED char* __getcwd_chk(char* buffer, std::size_t size, std::size_t room) {
+  static constinit std::atomic<void*> next{nullptr};
+  char* made = next_of<char*(char*, std::size_t, std::size_t)>(next, "__getcwd_chk")(buffer, size, room);
+  if (buffer != nullptr || made == nullptr) return made;
+  const std::size_t needed = std::strlen(made) + 1;
+  return hand_over(BERTH_SITE, made, needed > size ? needed : size);
+}
+BERTH_INTERPOSED int scandir(const char* folder, dirent*** out, int (*filter)(const dirent*),
+                             int (*compare)(const dirent**, const dirent**)) {
+  static constinit std::atomic<void*> next{nullptr};
+  return list_folder(BERTH_SITE, next_of<Scandir>(next, "scandir"), folder, out, filter, compare);
+}
+// The same where files are of 64 bits. The headers have another type for it, which is laid out alike.
+BERTH_INTERPOSED int scan_folder_of_64(const char* folder, dirent*** out, int (*filter)(const dirent*),
+                                       int (*compare)(const dirent**, const dirent**)) __asm__("scandir64");
+BERTH_INTERPOSED int scan_folder_of_64(const char* folder, dirent*** out, int (*filter)(const dirent*),
+                                       int (*compare)(const dirent**, const dirent**)) {
+  static constinit std::atomic<void*> next{nullptr};
+  return list_folder(BERTH_SITE, next_of<Scandir>(next, "scandir64"), folder, out, filter, compare);
+}
+BERTH_INTERPOSED char* tempnam(const char* folder, const char* prefix) {
+  static constinit std::atomic<void*> next{nullptr};
+  char* made = next_of<char*(const char*, const char*)>(next, "tempnam")(folder, prefix);
+  return made == nullptr ? made : hand_over(BERTH_SITE, made, std::strlen(made) + 1);
 }
 BERTH_INTERPOSED char* get_current_dir_name(void) {
   static constinit std::atomic<void*> next{nullptr};

@@ -47,6 +47,7 @@ SymbolTable read_symbols(const link_map& module) noexcept;
 
 struct Imports {
   bool allocates = false;  // malloc and what belongs to it, or a function whose result the caller frees
+  bool streams = false;    // open_memstream, whose buffers are the C library's
   bool creates = false;    // operator new
   bool frees = false;
   bool defines_malloc = false;  // it has an allocator of its own

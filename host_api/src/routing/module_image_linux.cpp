@@ -4,6 +4,7 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "host_api/src/modules/allocating_functions.hpp"
 #include "host_api/src/routing/module_image.hpp"
 
 namespace berth::routing {
@@ -107,37 +108,6 @@ bool is_one_of(const char* name, const char* const* list) noexcept {
   return false;
 }
 
-constexpr const char* kAllocating[] = {"malloc",
-                                       "calloc",
-                                       "realloc",
-                                       "reallocarray",
-                                       "aligned_alloc",
-                                       "posix_memalign",
-                                       "memalign",
-                                       "valloc",
-                                       "pvalloc",
-                                       "strdup",
-                                       "__strdup",
-                                       "strndup",
-                                       "__strndup",
-                                       "wcsdup",
-                                       "asprintf",
-                                       "vasprintf",
-                                       "__asprintf",
-                                       "__asprintf_chk",
-                                       "__vasprintf_chk",
-                                       "getline",
-                                       "getdelim",
-                                       "__getdelim",
-                                       "realpath",
-                                       "__realpath_chk",
-                                       "canonicalize_file_name",
-                                       "getcwd",
-                                       "__getcwd_chk",
-                                       "get_current_dir_name",
-                                       "scandir",
-                                       "scandir64",
-                                       nullptr};
 constexpr const char* kFreeing[] = {"free", "cfree", nullptr};
 
 bool is_new(const char* name) noexcept {
@@ -221,7 +191,10 @@ Imports read_imports(const link_map& module) noexcept {
       if (std::strcmp(name, "malloc") == 0) imports.defines_malloc = true;
       continue;
     }
-    if (is_one_of(name, kAllocating)) imports.allocates = true;
+    for (const berth::detail::AllocatingFunction& function : berth::detail::kAllocatingFunctions) {
+      if (std::strcmp(name, function.name) != 0) continue;
+      (function.is_routed ? imports.allocates : imports.streams) = true;
+    }
     if (is_new(name)) imports.creates = true;
     if (is_one_of(name, kFreeing) || is_delete(name)) imports.frees = true;
   }
