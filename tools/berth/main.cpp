@@ -19,6 +19,8 @@ int main(int count, char** arguments) {
   while (ours < count && std::string_view(arguments[ours]) != "--") ++ours;
   berth::tool::add_run(program, std::vector<std::string>(arguments + std::min(ours + 1, count), arguments + count),
                        status);
+  berth::tool::add_top(program, status);
+  berth::tool::add_report(program, status);
   try {
     program.parse(ours, arguments);
   } catch (const CLI::ParseError& error) {
