@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -118,8 +119,9 @@ TEST_CASE("top shows a host of one's own, in every format, whatever its plugin i
   CHECK(table.output.find('\x1b') == std::string::npos);
   CHECK(top(host.number()).output.find("5120 KiB") != std::string::npos);  // without a terminal, the same
   CHECK(parsed(top("top_host --json"))["processes"].size() == 1);
+  const Json all = parsed(top("--json"));
   bool listed = false;
-  for (const Json& one : parsed(top("--json"))["processes"]) listed |= one["pid"] == host.pid();
+  for (const Json& one : all["processes"]) listed |= one["pid"] == host.pid();
   CHECK(listed);
 }
 
@@ -230,7 +232,7 @@ TEST_CASE("top refuses to listen for others, and serves those of this machine") 
 
 TEST_CASE("the live screen fits terminals of every width, and a key ends it") {
   const Host host({BERTH_TOP_HOST});
-  for (const unsigned short width : {20, 40, 80, 200}) {
+  for (const unsigned short width : std::initializer_list<unsigned short>{20, 40, 80, 200}) {
     winsize size = {};
     size.ws_row = 12;
     size.ws_col = width;
