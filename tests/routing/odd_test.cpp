@@ -3,6 +3,7 @@
 //
 // berth run with hosts, modules and surroundings that are rarely met: the host behaves as without it, and one clear
 // line says what is missing.
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <string>
@@ -116,6 +117,29 @@ TEST_CASE("a module that opens another from its constructor, and one that only t
 TEST_CASE("a module that cannot be opened leaves nothing, and the next one works") {
   const Json report = compare("fails " + module("fails") + module("plain"));
   CHECK(plugin(report, "plain")["unloads"] == 1);
+  // Neither a load nor an unload.
+  for (const char* list : {"plugins", "not_routed"}) {
+    for (const Json& one : report[list]) {
+      if (one["name"] != "fails") continue;
+      CHECK(one["loads"] == 0);
+      CHECK(one["unloads"] == 0);
+    }
+  }
+}
+
+TEST_CASE("a host that was built with a sanitizer, or runs with raised privileges, is left alone") {
+  if (access(BERTH_SANITIZED_HOST, X_OK) == 0) {
+    check_left_alone(BERTH_SANITIZED_HOST, "sanitizer");
+  } else {
+    WARN("no host with a sanitizer: the compiler has none");
+  }
+  const std::string raised = (scratch() / "raised").string();
+  fs::copy_file(std::string(BERTH_ODD_FOLDER) + "/odd_host", raised, fs::copy_options::overwrite_existing);
+  if (getuid() != 0 || chown(raised.c_str(), 65534, static_cast<gid_t>(-1)) != 0 || chmod(raised.c_str(), 04755) != 0) {
+    WARN("not root: no program that raises privileges was made");
+    return;
+  }
+  check_left_alone(raised + " ends", "secure mode");
 }
 
 TEST_CASE("a module that crashes in its constructor ends the host as without Berth") {

@@ -46,6 +46,18 @@ KEPT void free_twice(void) {
   free(block);
 }
 
+/* So much behind what it has asked for. */
+KEPT void overrun(size_t bytes, size_t beyond) {
+  char* volatile block = malloc(bytes);
+  for (size_t number = 0; number < beyond; ++number) block[bytes + number] = 7;
+  free(block);
+}
+KEPT void free_inside(void) {
+  char* volatile block = malloc(100);
+  free(block + 16);
+  free(block);
+}
+
 KEPT char* copy(const char* text) {
   char* volatile copied = strdup(text);
   return copied;

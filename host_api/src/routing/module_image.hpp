@@ -69,6 +69,10 @@ void for_each_bound_symbol(const link_map& module, const Image& image, bool (*vi
 enum class Binding : std::uint8_t { Here, Elsewhere };
 Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)(std::uintptr_t address)) noexcept;
 
+// False: the loader has given up before it had bound everything that the module calls, so that no code of it has run.
+// At its end, while it is mapped.
+bool was_bound(const link_map& module, const Image& image) noexcept;
+
 // Whether an address is the program's own jump to a function of another module. A program that is linked to fixed
 // addresses has one for each function whose address it takes, and the function has that address for everybody.
 bool is_jump_of(const link_map& program, std::uintptr_t address) noexcept;

@@ -247,6 +247,23 @@ Binding read_binding(const link_map& module, const Image& image, bool (*is_ours)
   return search.found;
 }
 
+bool was_bound(const link_map& module, const Image& image) noexcept {
+  const Tables tables = read_tables(module);
+  for (const Tables::Relocations* list : {&tables.calls, &tables.data}) {
+    for (std::size_t number = 0; number < list->count; ++number) {
+      const ElfW(Rela)& relocation = list->first[number];
+      const auto type = static_cast<std::uint32_t>(ELF64_R_TYPE(relocation.r_info));
+      const std::size_t index = ELF64_R_SYM(relocation.r_info);
+      if ((type != kJumpSlot && type != kGlobalData) || index == 0 || index >= tables.count) continue;
+      if (ELF64_ST_BIND(tables.symbols[index].st_info) == STB_WEAK) continue;
+      const auto value = *reinterpret_cast<const std::uintptr_t*>(module.l_addr + relocation.r_offset);
+      // As the file has it: nothing, or where the module's own jump lies, as an offset.
+      if (value < image.end - image.begin) return false;
+    }
+  }
+  return true;
+}
+
 bool is_jump_of(const link_map& program, std::uintptr_t address) noexcept {
   const Tables tables = read_tables(program);
   for (std::size_t number = 1; number < tables.count; ++number) {

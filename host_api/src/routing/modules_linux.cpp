@@ -129,6 +129,11 @@ void closing(Module* module) noexcept {
   } else if (state != ModuleState::Mapped) {
     return;
   }
+  // Counted when it was mapped, which is before it is bound. The table of one that is bound apart is ours.
+  if (module->counted && module->symbols.memory == nullptr && !was_bound(*module->map, module->image)) {
+    module->record->loads.fetch_sub(1, std::memory_order_relaxed);
+    module->counted = false;
+  }
   look_at_binding(*module);
   {
     // A report that looks at the module keeps it where it is.
