@@ -143,7 +143,7 @@ bool add_leaks(const Options& options, std::string& settings) {
 int run(const Options& options, const std::vector<std::string>& command) {
   if (command.empty()) return say(kUsage, "there is no command: berth run [options] -- COMMAND...");
   if (options.sample != 0) return say(kUsage, "--sample is not there yet");
-  if (!options.trace.empty()) return say(kUsage, "--trace is not there yet");
+  if (options.trace.find('\n') != std::string::npos) return say(kUsage, "--trace: the file's name has a line break");
   if (options.check_references) return say(kUsage, "--check-references is not there yet");
 
   std::uint64_t quota = 0;
@@ -184,6 +184,7 @@ int run(const Options& options, const std::vector<std::string>& command) {
                          "\nfollow=" + (options.no_follow ? "0" : "1") + "\nquiet=" + (options.quiet ? "1" : "0");
   if (!options.only.empty()) settings += "\nonly=" + options.only;
   settings += leaks;
+  if (!options.trace.empty()) settings += "\ntrace=" + fs::absolute(options.trace).lexically_normal().string();
   if (!json.empty()) settings += "\njson=" + json;
   setenv("BERTH_RUN", settings.c_str(), 1);
   put_first("LD_PRELOAD", (folder / "libberth-run.so").string());
@@ -228,7 +229,9 @@ void add_run(CLI::App& program, std::vector<std::string> what, int& status) {
                    "Milliseconds that all threads may stand still for, to be sure that nobody points to what is given "
                    "back (default: 1000); where that is not enough it is kept")
       ->check(CLI::Range(1, 60000));
-  command->add_option("--trace", options->trace)->group("");
+  command->add_option(
+      "--trace", options->trace,
+      "Writes JSON trace events, a counter a plugin, for viewers such as Perfetto; as --json names files");
   command->add_flag("--check-references", options->check_references)->group("");
   CLI::Option* leak = command->get_option("--fail-on-leak");
   command->callback([=, &status] {

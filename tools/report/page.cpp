@@ -43,7 +43,8 @@ svg{display:block;width:100%;height:7rem;border:1px solid var(--line);background
 .flame{margin:.5rem 0}.calls{display:flex}.call{min-width:0;flex:none}
 .call>span{display:block;color:#111;font:12px/1.6 monospace;overflow:hidden;white-space:nowrap;text-overflow:ellipsis;
 border:1px solid #fff8;padding:0 .2rem}
-@media(max-width:40rem){.less{display:none}th,td{padding:.3rem .25rem;font-size:.85rem}
+.more{display:none}
+@media(max-width:40rem){.less{display:none}.more{display:block;white-space:normal}th,td{padding:.3rem .25rem;font-size:.85rem}
 td:first-child{max-width:8rem}body{padding:.6rem}}
 </style></head><body>
 )";
@@ -75,7 +76,12 @@ void write_table(std::ostringstream& out, const Report& report) {
   if (!report.is_snapshot) out << "<th class=\"less\">allocated</th><th>forgotten</th><th>kept</th>";
   out << "<th>live</th><th class=\"less\">metered</th><th class=\"note less\">note</th></tr></thead><tbody>\n";
   for (const Plugin& plugin : report.plugins) {
-    out << "<tr><td title=\"" << escaped(plugin.path) << "\">" << escaped(plugin.name) << "</td>";
+    out << "<tr><td title=\"" << escaped(plugin.path) << "\">" << escaped(plugin.name);
+    // On a narrow screen there is no column for it.
+    if (const std::string note = note_of(plugin); !note.empty()) {
+      out << "<small class=\"more\">" << escaped(note) << "</small>";
+    }
+    out << "</td>";
     if (!report.is_snapshot) out << cell(std::to_string(plugin.loads), "less");
     out << bytes_cell(plugin.peak_bytes) << cell(std::to_string(plugin.allocations), "less");
     if (!report.is_snapshot) {
@@ -175,15 +181,19 @@ std::string difference(std::uint64_t before, std::uint64_t after) {
   return after > before ? "+" + bytes_text(after - before) : "-" + bytes_text(before - after);
 }
 
+// A snapshot knows what is, and not what was before.
 struct Figure {
   const char* title;
   std::uint64_t Plugin::*value;
+  bool in_snapshot = true;
 };
 constexpr Figure kFigures[] = {{"peak", &Plugin::peak_bytes},
-                               {"allocated", &Plugin::allocated_bytes},
-                               {"forgotten", &Plugin::forgotten_bytes},
-                               {"kept", &Plugin::kept_bytes},
+                               {"allocated", &Plugin::allocated_bytes, false},
+                               {"forgotten", &Plugin::forgotten_bytes, false},
+                               {"kept", &Plugin::kept_bytes, false},
                                {"live", &Plugin::live_bytes}};
+
+bool is_known(const Figure& figure, const Report& report) { return figure.in_snapshot || !report.is_snapshot; }
 
 std::uint64_t value_of(const Plugin* plugin, const Figure& figure) {
   return plugin != nullptr ? plugin->*figure.value : 0;
@@ -198,6 +208,10 @@ void write_changes(std::ostringstream& out, const Report& before, const Report& 
     const Plugin& plugin = change.after != nullptr ? *change.after : *change.before;
     out << "<tr><td title=\"" << escaped(plugin.path) << "\">" << escaped(plugin.name) << "</td>";
     for (const Figure& figure : kFigures) {
+      if (!is_known(figure, before) || !is_known(figure, after)) {
+        out << "<td>-</td>";
+        continue;
+      }
       const std::uint64_t one = value_of(change.before, figure);
       const std::uint64_t other = value_of(change.after, figure);
       out << "<td title=\"" << bytes_text(one) << " to " << bytes_text(other) << "\""
@@ -280,7 +294,9 @@ std::string to_text(const std::vector<Report>& reports, bool compare) {
     for (const Change& change : changes(reports[0], reports[1])) {
       out << padded((change.after != nullptr ? change.after : change.before)->name, kName, false);
       for (const Figure& figure : kFigures) {
-        out << padded(difference(value_of(change.before, figure), value_of(change.after, figure)), kNumber, true);
+        const bool known = is_known(figure, reports[0]) && is_known(figure, reports[1]);
+        const std::string text = difference(value_of(change.before, figure), value_of(change.after, figure));
+        out << padded(known ? text : "-", kNumber, true);
       }
       if (change.before == nullptr) out << "  only in the second";
       if (change.after == nullptr) out << "  only in the first";
@@ -295,10 +311,7 @@ std::string to_text(const std::vector<Report>& reports, bool compare) {
     for (const Plugin& plugin : report.plugins) {
       out << padded(plugin.name, kName, false);
       for (const Figure& figure : kFigures) {
-        // A snapshot does not know what was before.
-        const bool known =
-            !report.is_snapshot || figure.value == &Plugin::peak_bytes || figure.value == &Plugin::live_bytes;
-        out << padded(known ? bytes_text(plugin.*figure.value) : "-", kNumber, true);
+        out << padded(is_known(figure, report) ? bytes_text(plugin.*figure.value) : "-", kNumber, true);
       }
       const std::string note = note_of(plugin);
       if (!note.empty()) out << "  " << note;

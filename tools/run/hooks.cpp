@@ -18,6 +18,7 @@
 #include "tools/run/follow.hpp"
 #include "tools/run/report.hpp"
 #include "tools/run/standard_error.hpp"
+#include "tools/run/trace.hpp"
 
 namespace berth::run {
 
@@ -108,6 +109,7 @@ void start() {
   routing::look_up_operators();
   watch_ends();
   look_up_execs();
+  start_trace();
   routing::start(settings.routing);
 }
 
@@ -128,6 +130,7 @@ void in_child() {
   routing::host_counts::reset();
   this_process = getpid();
   settings.reported_earlier = false;
+  begin_trace_again();
 }
 
 // After the handlers of the allocator itself, whose locks are taken under ours.

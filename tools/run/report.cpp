@@ -13,13 +13,11 @@
 
 #include "arenas/pal/errno_keeper.hpp"
 #include "tools/run/standard_error.hpp"
+#include "tools/run/trace.hpp"
 
 namespace berth::run {
 
-namespace {
-
-// "FILE" of the first process, "FILE.PID" of others; or what "%p" makes of it. False: it is too long.
-bool json_path(char* out, std::size_t size) noexcept {
+bool path_for_this_process(const char* pattern, char* out, std::size_t size) noexcept {
   char number[24];
   std::size_t first = sizeof(number) - 1;
   number[first] = '\0';
@@ -35,7 +33,7 @@ bool json_path(char* out, std::size_t size) noexcept {
     return true;
   };
   bool named = false;
-  for (const char* place = settings.json; *place != '\0';) {
+  for (const char* place = pattern; *place != '\0';) {
     const bool is_number = place[0] == '%' && place[1] == 'p';
     if (is_number ? !append(number + first, std::strlen(number + first)) : !append(place, 1)) return false;
     named |= is_number;
@@ -45,10 +43,13 @@ bool json_path(char* out, std::size_t size) noexcept {
   return append(".", 1) && append(number + first, std::strlen(number + first));
 }
 
+namespace {
+
 void write_json_file() noexcept {
   char path[4200];
   int file = -1;
-  if (json_path(path, sizeof(path))) file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (path_for_this_process(settings.json, path, sizeof(path)))
+    file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) {
     if (!error_is_ours()) return;
     Writer(STDERR_FILENO) << "berth: the report cannot be written to " << settings.json << ": "
@@ -147,6 +148,7 @@ int report(int status) noexcept {
   if (getpid() != this_process || !routing::started()) return status;
   const pal::ErrnoKeeper keeper;
   routing::look_at_bindings();
+  end_trace();
   // A program without modules does not write over what the same process has told as another program.
   if (settings.json != nullptr && (any_loaded() || !settings.reported_earlier)) write_json_file();
   if (!settings.quiet && any_loaded() && error_is_ours()) {

@@ -24,6 +24,9 @@ struct Row {
 };
 Row row_of(const routing::Record& record) noexcept;
 
+// "FILE" of the first process, "FILE.PID" of others; or what "%p" makes of it. False: it is too long.
+bool path_for_this_process(const char* pattern, char* out, std::size_t size) noexcept;
+
 void write_json(views::TextWriter& out) noexcept;
 void write_table(views::TextWriter& out) noexcept;
 

@@ -37,6 +37,31 @@ void add_holder(void* context, const char* name) {
   list.out->quoted(name);
 }
 
+// What the last loads took, and what was live when; the last point is now.
+void write_history(views::TextWriter& out, const Row& row) noexcept {
+  const routing::History* history = row.record->history.load(std::memory_order_acquire);
+  out << ", \"cycles\": [";
+  const std::uint64_t ended = history != nullptr ? history->ended() : 0;
+  const std::uint64_t first = ended > routing::History::kCycles ? ended - routing::History::kCycles : 0;
+  for (std::uint64_t number = first; number < ended; ++number) {
+    const routing::History::Cycle& cycle = history->cycle(number);
+    out << (number == first ? "" : ", ") << "{\"loaded_ms\": " << get(cycle.loaded_ms);
+    member(out, "unloaded_ms", get(cycle.unloaded_ms));
+    member(out, "peak_bytes", get(cycle.peak_bytes));
+    member(out, "allocated_bytes", get(cycle.allocated_bytes));
+    member(out, "left_bytes", get(cycle.left_bytes));
+    out << "}";
+  }
+  out << "], \"timeline\": [";
+  const std::size_t points = history != nullptr ? history->points() : 0;
+  for (std::size_t number = 0; number < points; ++number) {
+    const routing::History::Point& point = history->point(number);
+    out << "[" << get(point.ms) << ", " << get(point.live) << ", " << get(point.peak) << "], ";
+  }
+  out << "[" << routing::milliseconds() << ", " << row.now.live_bytes + row.now.kept_bytes << ", " << row.peak_bytes
+      << "]]";
+}
+
 void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   const routing::Record& record = *row.record;
   (out << "{\"path\": ").quoted(record.path) << ", \"name\": ";
@@ -61,6 +86,7 @@ void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   if (row.now.kept_blocks != 0) routing::for_each_holder(record, add_holder, &holders);
   out << "]";
   member(out, "misuses", get(record.misuses));
+  write_history(out, row);
   out << ", \"brought_by\": ";
   if (record.brought_by != nullptr) {
     out.quoted(record.brought_by->path);

@@ -45,6 +45,7 @@ void set(Settings& out, const char* name, const char* value) noexcept {
     *known = {value, out.known_leaks};
     out.known_leaks = known;
   }
+  if (is("trace")) out.trace = value;
   if (is("json")) out.json = value;
 }
 

@@ -30,7 +30,8 @@ struct Settings {
   bool fails_on_leak = false;
   std::uint64_t leak_bytes = 0;  // that are let pass
   const KnownLeak* known_leaks = nullptr;
-  const char* json = nullptr;  // absolute; "%p" is the process' number
+  const char* trace = nullptr;  // in the same way as the report
+  const char* json = nullptr;   // absolute; "%p" is the process' number
   pid_t first_process = 0;
   dev_t error_device = 0;  // what descriptor 2 was
   ino_t error_file = 0;

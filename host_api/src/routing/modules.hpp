@@ -16,6 +16,7 @@
 #include "berth/instance.h"
 #include "host_api/src/routing/bound_apart.hpp"
 #include "host_api/src/routing/caller_map.hpp"
+#include "host_api/src/routing/history.hpp"
 #include "host_api/src/routing/module_image.hpp"
 
 namespace berth::routing {
@@ -53,6 +54,7 @@ struct Record {
   std::atomic<std::uint64_t> forgotten_blocks{0}, forgotten_bytes{0};
   std::atomic<std::uint64_t> peak_bytes{0};
   std::atomic<std::uint64_t> misuses{0};
+  std::atomic<History*> history{nullptr};   // made with its first point (release)
   std::atomic<std::size_t> group_bytes{0};  // live ones of it and of what it brought in, where there is a quota
 };
 
@@ -81,6 +83,7 @@ struct Module {
   std::atomic<ModuleState> state{ModuleState::Free};
   Code code = kUnknown;
   bool counted = false;  // among its record's loads
+  std::uint64_t opened_ms = 0;
   // In a host of one's own, where nobody tells of a module that goes, and its map must not be read any more:
   std::uintptr_t base = 0;
   std::uint64_t path_hash = 0;  // another file at the same place is another module

@@ -61,6 +61,7 @@ const Settings& settings() noexcept { return chosen_settings; }
 
 void start(const Settings& chosen) noexcept {
   chosen_settings = chosen;
+  start_history();
   views::refine_with(refine);
   views::publishing::start_with_first_instance();
   berth_set_quarantine(chosen.quarantine);
@@ -102,6 +103,7 @@ Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) no
   module->image = image;
   module->record = record;
   module->counted = false;
+  module->opened_ms = milliseconds();
   module->group_bytes = settings().quota_bytes != 0 ? &root->group_bytes : nullptr;
   module->handle.store(nullptr, std::memory_order_relaxed);
   module->instance.store(nullptr, std::memory_order_relaxed);

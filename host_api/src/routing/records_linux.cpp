@@ -67,6 +67,7 @@ void reset_records() noexcept {
           &record->forgotten_blocks, &record->forgotten_bytes, &record->peak_bytes, &record->misuses}) {
       counter->store(0, std::memory_order_relaxed);
     }
+    if (History* const history = record->history.load(std::memory_order_acquire)) history->reset();
   }
 }
 

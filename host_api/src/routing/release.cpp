@@ -36,6 +36,16 @@ void settle(Module& module, const berth_instance_statistics& statistics) noexcep
   raise(record.peak_bytes, module.peak_bytes.load(std::memory_order_relaxed));
 }
 
+// Of a load whose module is gone. What is kept is still there.
+void note_end(Module& module, const berth_instance_statistics& statistics) noexcept {
+  const std::uint64_t peak = module.peak_bytes.load(std::memory_order_relaxed);
+  const std::uint64_t allocated = module.allocated_bytes.load(std::memory_order_relaxed) - module.inherited_bytes;
+  note_cycle(*module.record, module.opened_ms, peak, allocated, statistics.live_bytes);
+  const bool kept = statistics.live_blocks != 0 && settings().release != ReleasePolicy::Always;
+  note_point(*module.record, kept ? statistics.live_bytes : 0,
+             std::max(peak, module.record->peak_bytes.load(std::memory_order_relaxed)));
+}
+
 void leave_group(Module& module) noexcept {
   if (module.group_bytes == nullptr) return;
   const std::int64_t live = module.live_bytes.load(std::memory_order_relaxed);
@@ -204,6 +214,7 @@ void give_back(Module& module) noexcept {
   berth_instance* instance = module.instance.load(std::memory_order_acquire);
   if (instance == nullptr) return table::put_back(module);
   const berth_instance_statistics statistics = statistics_of(module);
+  note_end(module, statistics);
   if (statistics.live_blocks != 0 && settings().release != ReleasePolicy::Always) {
     keep_for(module, settings().release == ReleasePolicy::Never ? "--release never" : "unknown: not looked at yet");
     module.frees_until_look.store(0, std::memory_order_relaxed);
