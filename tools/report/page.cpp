@@ -50,17 +50,25 @@ td:first-child{max-width:8rem}body{padding:.6rem}}
 )";
 
 std::string cell(const std::string& text, const char* kind = "") {
-  return std::string("<td") + (*kind != '\0' ? std::string(" class=\"") + kind + "\"" : "") + ">" + text + "</td>";
+  std::string out = "<td";
+  if (*kind != '\0') out.append(" class=\"").append(kind).append("\"");
+  return out.append(">").append(text).append("</td>");
 }
 
 std::string bytes_cell(std::uint64_t bytes, const char* kind = "") { return cell(bytes_text(bytes), kind); }
 
 std::string note_of(const Plugin& plugin) {
   std::string note = plugin.metering_text;
-  if (!plugin.state.empty() && plugin.state != "loaded") note = plugin.state + (note.empty() ? "" : "; " + note);
+  if (!plugin.state.empty() && plugin.state != "loaded") {
+    if (!note.empty()) note.insert(0, "; ");
+    note.insert(0, plugin.state);
+  }
   if (plugin.kept_blocks != 0 && !plugin.kept_by.empty()) {
     note += note.empty() ? "kept by " : "; kept by ";
-    for (std::size_t i = 0; i < plugin.kept_by.size(); ++i) note += (i == 0 ? "" : ", ") + plugin.kept_by[i];
+    for (std::size_t i = 0; i < plugin.kept_by.size(); ++i) {
+      if (i != 0) note += ", ";
+      note += plugin.kept_by[i];
+    }
   }
   return note;
 }
@@ -178,7 +186,9 @@ void write_report(std::ostringstream& out, const Report& report) {
 // "+12 KiB", "-3 B", "0 B"
 std::string difference(std::uint64_t before, std::uint64_t after) {
   if (before == after) return "0 B";
-  return after > before ? "+" + bytes_text(after - before) : "-" + bytes_text(before - after);
+  std::string text(1, after > before ? '+' : '-');
+  text += bytes_text(after > before ? after - before : before - after);
+  return text;
 }
 
 // A snapshot knows what is, and not what was before.

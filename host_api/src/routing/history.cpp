@@ -36,8 +36,10 @@ History* history_of(Record& record) noexcept {
 void History::add_point(std::uint64_t ms, std::uint64_t live, std::uint64_t peak) noexcept {
   if (busy_.exchange(true, std::memory_order_acquire)) return;
   std::size_t count = count_.load(kRelaxed);
-  if (count != 0 && ms < points_[count - 1].ms.load(kRelaxed) + interval_) {
-    // What is newest counts; the first point of a timeline keeps its time.
+  // It begins with nothing.
+  if (count == 0) points_[count++].ms.store(ms, kRelaxed);
+  if (count > 1 && ms < points_[count - 1].ms.load(kRelaxed) + interval_) {
+    // What is newest counts.
     points_[count - 1].live.store(live, kRelaxed);
     points_[count - 1].peak.store(peak, kRelaxed);
   } else {
@@ -69,6 +71,8 @@ void History::add_cycle(std::uint64_t loaded_ms, std::uint64_t unloaded_ms, std:
 void History::reset() noexcept {
   busy_.store(false, kRelaxed);
   count_.store(0, kRelaxed);
+  points_[0].live.store(0, kRelaxed);
+  points_[0].peak.store(0, kRelaxed);
   ended_.store(0, kRelaxed);
   interval_ = 10;
 }
