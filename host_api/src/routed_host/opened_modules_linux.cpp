@@ -88,10 +88,26 @@ Code enter(Module& module, berth_instance* instance, berth_allocator* handle) no
   return code;
 }
 
+void forget(Module& module) noexcept {
+  if (module.state.load(std::memory_order_relaxed) == ModuleState::Closing) {
+    closing_modules.fetch_sub(1, std::memory_order_relaxed);
+  }
+  callers.set(module.image.begin, module.image.end, kUnknown);
+  module.handle.store(nullptr, std::memory_order_relaxed);
+  module.instance.store(nullptr, std::memory_order_relaxed);
+  module.dynamic_section = 0;
+  table::put_back(module);
+}
+
 // A module that is in no table. Under the guard.
 Code add(const dl_find_object& found, const Opening* opening) noexcept {
   Image image;
   if (!read_image(found, image)) return kNotRouted;
+  // What lay there is gone, and is not to clear what the map says of this one.
+  table::for_each([&](Module& module) noexcept {
+    if (module.dynamic_section != 0 && module.image.begin < image.end && image.begin < module.image.end) forget(module);
+    return true;
+  });
   Module* module = table::take();
   if (module == nullptr) return kNotRouted;
   const bool routed = opening != nullptr && is_routed(*found.dlfo_link_map, *opening);
@@ -103,17 +119,6 @@ Code add(const dl_find_object& found, const Opening* opening) noexcept {
   module->counted = true;  // it is mapped, whatever the comparison that is going on has seen
   module->state.store(ModuleState::Mapped, std::memory_order_release);
   return enter(*module, routed ? opening->instance : nullptr, routed ? opening->handle : nullptr);
-}
-
-void forget(Module& module) noexcept {
-  if (module.state.load(std::memory_order_relaxed) == ModuleState::Closing) {
-    closing_modules.fetch_sub(1, std::memory_order_relaxed);
-  }
-  callers.set(module.image.begin, module.image.end, kUnknown);
-  module.handle.store(nullptr, std::memory_order_relaxed);
-  module.instance.store(nullptr, std::memory_order_relaxed);
-  module.dynamic_section = 0;
-  table::put_back(module);
 }
 
 Module* find_by_base(std::uintptr_t base) noexcept {
