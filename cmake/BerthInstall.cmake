@@ -14,15 +14,18 @@ endif()
 if(TARGET berth_shared)
   list(APPEND installed berth_shared)
 endif()
-install(TARGETS ${installed} EXPORT berth FILE_SET HEADERS)
+install(TARGETS ${installed} EXPORT berth
+  ARCHIVE COMPONENT dev
+  LIBRARY COMPONENT library NAMELINK_COMPONENT dev
+  FILE_SET HEADERS COMPONENT dev)
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/berth)
 
 set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/berth)
-install(EXPORT berth NAMESPACE berth:: FILE berthTargets.cmake DESTINATION ${package_folder})
+install(EXPORT berth NAMESPACE berth:: FILE berthTargets.cmake DESTINATION ${package_folder} COMPONENT dev)
 configure_package_config_file(cmake/berthConfig.cmake.in berthConfig.cmake INSTALL_DESTINATION ${package_folder})
 write_basic_package_version_file(berthConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/berthConfig.cmake ${PROJECT_BINARY_DIR}/berthConfigVersion.cmake
-  DESTINATION ${package_folder})
+  DESTINATION ${package_folder} COMPONENT dev)
 
 # pkg-config has no conditions: who links says with the name what is linked.
 set(pkgconfig_folder ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
@@ -52,7 +55,7 @@ function(berth_pkgconfig name target requires description)
   endif()
   configure_file(cmake/berth.pc.in ${name}.pc.in @ONLY)
   file(GENERATE OUTPUT ${PROJECT_BINARY_DIR}/${name}.pc INPUT ${PROJECT_BINARY_DIR}/${name}.pc.in)
-  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${pkgconfig_folder})
+  install(FILES ${PROJECT_BINARY_DIR}/${name}.pc DESTINATION ${pkgconfig_folder} COMPONENT dev)
 endfunction()
 
 berth_pkgconfig(berth-plugin berth_plugin "" "Berth's headers, for plugins")
