@@ -251,9 +251,9 @@ std::string Screen::heading(std::size_t width, std::size_t count) const {
     text += "no process of this user publishes";
   } else if (processes_.size() == 1) {
     const ProcessView& process = processes_.front();
-    text += bytes_text(live) + " live  " + std::to_string(count) + " instances  written " +
-            std::to_string(process.age_ms / 1000) + " s ago  " + std::to_string(process.pid) +
-            (process.is_stopped ? " (stopped) " : " ") + process.command;
+    text += bytes_text(live) + " live  " + std::to_string(count) +
+            (count == 1 ? " instance  written " : " instances  written ") + std::to_string(process.age_ms / 1000) +
+            " s ago  " + std::to_string(process.pid) + (process.is_stopped ? " (stopped) " : " ") + process.command;
   } else {
     text += bytes_text(live) + " live  " + std::to_string(count) + " instances in " +
             std::to_string(processes_.size()) + " processes";
@@ -264,8 +264,9 @@ std::string Screen::heading(std::size_t width, std::size_t count) const {
 std::string Screen::row_text(const Row& row, std::size_t width, bool unicode) const {
   const InstanceView& instance = *row.instance;
   const Columns columns = columns_of(width);
-  std::string name = instance.name;
-  if (processes_.size() > 1) name += " (" + std::to_string(row.process->pid) + ")";
+  std::string name;  // the process first, or a long name would push it out
+  if (processes_.size() > 1) name.append(std::to_string(row.process->pid)).append(" ");
+  name += instance.name;
   std::string out = fit_left(name, columns.name);
   if (columns.state) out += fit_left(" " + instance.state, kState);
   // It holds nothing any more.

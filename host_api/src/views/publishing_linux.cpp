@@ -45,6 +45,7 @@ constinit PublishedArea area;
 constinit bool on = false;
 constinit bool refused = false;  // the system had no memory for it
 constinit std::uint64_t kept_due = 0;
+constinit std::uint32_t kept_written = 0;          // records of kept spans that are not empty
 constinit std::bitset<published::kRecords> shown;  // records that are not empty
 constinit std::array<Pace, published::kRecords> paces{};
 
@@ -118,7 +119,8 @@ void write_kept(std::uint64_t now) noexcept {
         area.kept_record(to.count++).write(contents);
       },
       &list, published::kKeptRecords);
-  for (; list.count < published::kKeptRecords; ++list.count) area.kept_record(list.count).write({});
+  for (std::uint32_t number = list.count; number < kept_written; ++number) area.kept_record(number).write({});
+  kept_written = list.count;
   kept_due = now + kInterval;
 }
 
@@ -137,6 +139,7 @@ bool ready(std::uint64_t now) noexcept {
   if (area.is_open()) return area.is_own();
   if (refused) return true;
   refused = !area.open(now);
+  kept_written = 0;
   if (!refused) write_all(now);
   return true;
 }
