@@ -362,6 +362,14 @@ void forget_code(std::uintptr_t base, std::size_t bytes) noexcept {
   forget(modules, base, bytes);
 }
 
+bool is_record(std::uintptr_t place) noexcept {
+  for (const Ring* ring : {&instances, &modules, &announced}) {
+    const std::span<const Record> used = std::as_const(*ring).used();
+    if (place - reinterpret_cast<std::uintptr_t>(used.data()) < used.size_bytes()) return true;
+  }
+  return false;
+}
+
 bool describe(const void* address, Text& text, const char* prefix) noexcept {
   Departure memory;
   Departure code;

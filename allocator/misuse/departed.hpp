@@ -62,6 +62,9 @@ struct KeptSpan {
 void for_each_kept(void (*visit)(const KeptSpan& span, void* context) noexcept, void* context,
                    std::uint64_t most = kCapacity) noexcept;
 
+// Whether a place belongs to these records: an address there is a memory, and nobody will follow it. [any thread]
+bool is_record(std::uintptr_t place) noexcept;
+
 // For the fork handlers; the second under the first: whether a span lies in the quarantine.
 pal::Lock& lock() noexcept;
 bool holds(const Reservation& span) noexcept;

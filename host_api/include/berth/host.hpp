@@ -94,6 +94,21 @@ enum class Routing : std::uint32_t {
   Required  // else the load fails with BERTH_ERR_UNSUPPORTED, as it does wherever metering is not whole
 };
 
+// What an unload does about words that point into the module that it is about to close, or into a library that leaves
+// with it: a callback that is still registered, an object of a class of the plugin's, a key's destructor, a function for
+// the process' end. A search over all data, without stopping threads: 0.2 s for each GB of it. Of stacks and registers
+// nothing is looked at, of what is stored in pieces or encoded nothing is seen (but what the C library encodes, on
+// x86-64), and a number that happens to look like an address counts. What the C library takes back when it closes the
+// module does not count, nor what lies in the plugin's own modules and instance.
+enum class References : std::uint32_t {
+  Ignore = 0,  // nobody looks
+  Report,      // UnloadReport::references names them, and the plugin is unloaded all the same
+  // The plugin is not unloaded. Where it exports no berth_detach, unload() answers BUSY at once, and all is as it was.
+  // Else they are looked for after berth_detach, which may take them back: the report says Zombie, and Host::reap()
+  // looks again. Cause::Referenced in both.
+  Refuse
+};
+
 struct LoadOptions {
   std::string name;            // of the instance; empty: the plugin's berth_plugin name, else the file's stem
   std::size_t span_bytes = 0;  // these as in berth_instance_options
@@ -136,6 +151,8 @@ struct LoadOptions {
   // adoption on. Each block has 8 bytes over what was asked for, as glibc's rounding gives to many a small overrun.
   // Whoever frees it, it goes back to where it came from.
   Routing route = Routing::Automatic;
+  // Refuse is INVALID_ARGUMENT on Windows, where there is no search.
+  References check_references = References::Ignore;
 };
 
 class Host;

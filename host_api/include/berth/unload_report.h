@@ -37,7 +37,7 @@ enum {
    * std::set_new_handler), the default memory resource, the global locale, or what a standard stream uses. Refused;
    * left to a later reap where berth_detach has not taken it back. */
   BERTH_CAUSE_PROCESS_STATE,
-  /* The module is gone, and its instance kept: */
+  /* The module is gone, and its instance kept; or refused or left to a later reap, and nothing was changed: */
   BERTH_CAUSE_REFERENCED /* somebody points into it, whom the references name */
 };
 
@@ -80,7 +80,7 @@ typedef struct {
   size_t parts_uncertain;                       /* of these, such as somebody else may have opened */
   char part_text[BERTH_REPORT_TEXT_BYTES];      /* the first of them, and what is not metered of it */
   size_t references;                            /* who was found to point into the instance, or the module */
-  char reference_text[BERTH_REPORT_TEXT_BYTES]; /* their names, with commas */
+  char reference_text[BERTH_REPORT_TEXT_BYTES]; /* their names, with commas; or why none could be told */
 } berth_unload_report;
 
 #endif

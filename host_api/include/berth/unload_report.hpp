@@ -39,7 +39,8 @@ enum class Cause : std::uint32_t {
   // Refused, or left to Host::reap(), and nothing was changed:
   Exception = BERTH_CAUSE_EXCEPTION,
   ProcessState = BERTH_CAUSE_PROCESS_STATE,
-  // The module is gone, and its instance kept:
+  // Somebody points into it: the module is gone, and its instance kept; or, with References::Refuse, refused or left to
+  // Host::reap(), and nothing was changed:
   Referenced = BERTH_CAUSE_REFERENCED
 };
 
@@ -77,16 +78,20 @@ struct PartReport {
 
 // Who points into an instance that is kept, or into a module that is about to close: as berth_reference of
 // berth/instance.h has it, with a name of its own. An address of a block is told to berth_instance_references' visitor
-// alone: a report that is kept would point there, too, and keep the instance.
+// alone, and one of a module to nobody: a report that is kept would point there, too, and be found.
 struct Reference {
   std::uint32_t kind = 0;        // BERTH_REFERENCE_...
-  const void* at = nullptr;      // where the pointer lies; NULL: in an instance's block
-  const void* target = nullptr;  // where it points to, in a module; NULL: into a block
+  const void* at = nullptr;      // where the pointer lies; NULL: in an instance's block, or it points into a module
+  const void* target = nullptr;  // NULL
   const void* block = nullptr;   // NULL
   std::size_t block_size = 0;    // usable bytes of the block; 0: it points into a module
   std::uint64_t thread = 0;      // of a stack, where it is known; else 0
   std::string name;              // "thread 4711 (audio)", "libfoo.so: registry+0x18", "plugin reverb", ...
+  std::string target_name;       // what it points to in a module: "reverb.so: on_timer"; empty: into a block
 };
+
+// As many references into modules a report has at most.
+inline constexpr std::size_t kMostModuleReferences = 16;
 
 // How an unload ended.
 struct UnloadReport {
@@ -113,7 +118,10 @@ struct UnloadReport {
   std::vector<PartReport> parts;      // that are left open
   std::size_t parts_uncounted = 0;    // opened besides, for which the plugin's count (128 modules) had no place
   std::chrono::nanoseconds time_taken{};
-  std::vector<Reference> references;  // who points there, one of each place, and four at most
+  // Who points there, one of each place: into the modules (LoadOptions::check_references), kMostModuleReferences at
+  // most, then into the instance, four at most.
+  std::vector<Reference> references;
+  std::string references_unknown;  // empty, or why nobody could tell who points into the modules
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.
   berth_status copy_to(berth_unload_report* out) const noexcept;

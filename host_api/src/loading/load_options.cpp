@@ -4,6 +4,8 @@
 // The options by what they concern: the copy, the opening, the instance.
 #include "host_api/src/loading/load_options.hpp"
 
+#include "host_api/src/references/module_search.hpp"
+
 namespace berth::detail {
 
 namespace {
@@ -45,6 +47,15 @@ std::string of_the_opening(const LoadOptions& options) {
   return names.text();
 }
 
+// What neither a load nor an adoption can do.
+std::string general_defect(const LoadOptions& options) {
+  if (options.check_references > References::Refuse) return "check_references is none of Ignore, Report and Refuse";
+  if (options.check_references == References::Refuse && !references::can_search_for_modules()) {
+    return "check_references cannot refuse: this system does not tell who points into a module";
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string load_option_defect(const LoadOptions& options) {
@@ -52,10 +63,11 @@ std::string load_option_defect(const LoadOptions& options) {
     return "private_copy and global_symbols exclude each other: another copy would be bound to this one's symbols";
   }
   if (options.keep_copy && !options.private_copy) return "keep_copy is without effect where private_copy is not set";
-  return {};
+  return general_defect(options);
 }
 
 std::string adopt_option_defect(const LoadOptions& options, bool has_instance) {
+  if (const std::string defect = general_defect(options); !defect.empty()) return defect;
   if (const std::string names = of_the_opening(options); !names.empty()) {
     return "options without effect, for the module that is adopted is open already: " + names;
   }

@@ -306,6 +306,7 @@ std::shared_ptr<PluginState> new_state(std::shared_ptr<ZombieList> zombies, cons
   plugin->path = path;
   plugin->check_threads = options.check_threads;
   plugin->release = options.release;
+  plugin->check_references = options.check_references;
   plugin->is_copy = options.private_copy;
   plugin->name = options.name.empty() ? path.stem().string() : options.name;
   return plugin;
@@ -345,6 +346,7 @@ std::shared_ptr<PluginState> load_plugin(std::shared_ptr<ZombieList> zombies, co
   if (router != nullptr && options.route != Routing::Off && !has_berth(checked)) set_routed(*plugin);
   undo_on_failure(plugin, [&] {
     const CurrentInstance current(plugin->instance);
+    if (options.check_references != References::Ignore) plugin->dangling.note();
     {
       const RoutedOpening opening(*plugin, opened);
       open_module(*plugin, checked, opened, options.global_symbols);

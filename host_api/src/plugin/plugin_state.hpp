@@ -27,6 +27,7 @@
 #include "host_api/src/modules/private_copy.hpp"
 #include "host_api/src/plugin/hold_count.hpp"
 #include "host_api/src/plugin/plugin_parts.hpp"
+#include "host_api/src/references/dangling_words.hpp"
 
 namespace berth::detail {
 
@@ -49,10 +50,13 @@ struct PluginState {
   std::vector<CodeRange> code;        // of the module, from when it was opened
   bool check_threads = true;          // of the load options
   Release release = Release::PluginsDefault;
-  bool routed = false;              // by the router: what has no Berth in it allocates from the instance
-  bool ran_before = false;          // it was adopted, and what it had allocated by then is nobody's
-  bool kept = false;                // the module has left, and the instance waits until nobody points into it
-  std::uintptr_t caller_frame = 0;  // where the stack of whoever unloads begins, as far as it counts; 0: all of it
+  bool routed = false;      // by the router: what has no Berth in it allocates from the instance
+  bool ran_before = false;  // it was adopted, and what it had allocated by then is nobody's
+  References check_references = References::Ignore;
+  bool references_checked = false;     // by an unload that goes on
+  references::DanglingWords dangling;  // before the module was opened, where references are checked
+  bool kept = false;                   // the module has left, and the instance waits until nobody points into it
+  std::uintptr_t caller_frame = 0;     // where the stack of whoever unloads begins, as far as it counts; 0: all of it
   FileClaim claim;
   HoldCount holds;
   bool attached = false;          // berth_attach has run (or there is none): berth_detach is due

@@ -15,4 +15,7 @@ namespace berth::references {
 // The kind, of berth/instance.h's BERTH_REFERENCE_.
 std::uint32_t name_place(const Found& found, core::Text& text) noexcept;
 
+// "reverb.so: on_timer+0x8": what lies at an address of a mapped module. False: no module lies there.
+bool name_target(std::uintptr_t address, core::Text& text) noexcept;
+
 }  // namespace berth::references

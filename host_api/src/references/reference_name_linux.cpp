@@ -69,9 +69,25 @@ bool name_module(const void* address, core::Text& text) noexcept {
   return true;
 }
 
+// exit_function: flavor, function (glibc's stdlib/exit.h: at, on_exit, __cxa_atexit).
+bool is_exit_function(const Found& found) noexcept {
+  constexpr std::uintptr_t kFirst = 2, kLast = 4;
+  std::uintptr_t flavor = 0;
+  const auto* const before = reinterpret_cast<const void*>(found.at - sizeof(flavor));
+  return found.encoded && pal::read_memory(before, &flavor, sizeof(flavor)) && flavor >= kFirst && flavor <= kLast;
+}
+
 }  // namespace
 
+bool name_target(std::uintptr_t address, core::Text& text) noexcept {
+  return name_module(reinterpret_cast<const void*>(address), text);
+}
+
 std::uint32_t name_place(const Found& found, core::Text& text) noexcept {
+  if (is_exit_function(found)) {
+    text << "the C library's functions for the process' end (atexit)";
+    return BERTH_REFERENCE_OTHER;
+  }
   switch (found.place) {
     case PlaceOf::Stack: name_thread(found.thread, text); return BERTH_REFERENCE_STACK;
     case PlaceOf::Instance: {

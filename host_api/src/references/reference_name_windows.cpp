@@ -9,4 +9,6 @@ namespace berth::references {
 
 std::uint32_t name_place(const Found&, core::Text&) noexcept { return BERTH_REFERENCE_OTHER; }
 
+bool name_target(std::uintptr_t, core::Text&) noexcept { return false; }
+
 }  // namespace berth::references

@@ -31,6 +31,7 @@ struct Found {
   core::InstanceHandle holder;  // of an instance's memory, else None
   std::uintptr_t region;        // where the entry of the map table begins that holds it
   bool in_live_block;           // of an instance's memory: else it lies in the instance's books, or in a free block
+  bool encoded = false;         // by the C library, which decodes it when it calls it
 };
 
 enum class Outcome : std::uint8_t {
@@ -58,6 +59,9 @@ class Findings {
   std::size_t count_ = 0;
   std::size_t room_ = 0;
 };
+
+// Drops what lies in an instance's books or free blocks: only what it holds for somebody counts.
+void drop_what_no_block_holds(Findings& out) noexcept;
 
 // How long threads may take to stop. One that executes stops within a time slice.
 inline constexpr std::uint64_t kPatienceNanoseconds = 500'000'000;

@@ -17,29 +17,6 @@ namespace berth::references {
 
 namespace {
 
-// Drops what lies in an instance's books or free blocks: only what it holds for somebody counts.
-void drop_what_no_block_holds(Findings& out) noexcept {
-  for (const Found* first = out.begin(); first != out.end(); ++first) {
-    const auto has_its_holder = [&](const Found& found) { return found.holder == first->holder; };
-    if (first->place != PlaceOf::Instance || std::any_of<const Found*>(out.begin(), first, has_its_holder)) continue;
-    const core::registry::Pin pin(first->holder);
-    if (pin.instance() == nullptr) continue;
-    core::visit_live_blocks(
-        *pin.instance(),
-        [](void* opaque, void* block, std::size_t usable_size) {
-          for (Found& found : *static_cast<Findings*>(opaque)) {
-            if (found.at - reinterpret_cast<std::uintptr_t>(block) < usable_size) found.in_live_block = true;
-          }
-          return true;
-        },
-        &out);
-  }
-  const Found* const kept = std::remove_if(out.begin(), out.end(), [](const Found& found) {
-    return found.place == PlaceOf::Instance && !found.in_live_block;
-  });
-  out.keep(static_cast<std::size_t>(kept - out.begin()));
-}
-
 struct Collection {
   const BlockIndex& blocks;
   Findings& out;
@@ -75,6 +52,28 @@ Outcome collect(core::Instance& instance, std::uintptr_t caller_frame, std::uint
 }
 
 }  // namespace
+
+void drop_what_no_block_holds(Findings& out) noexcept {
+  for (const Found* first = out.begin(); first != out.end(); ++first) {
+    const auto has_its_holder = [&](const Found& found) { return found.holder == first->holder; };
+    if (first->place != PlaceOf::Instance || std::any_of<const Found*>(out.begin(), first, has_its_holder)) continue;
+    const core::registry::Pin pin(first->holder);
+    if (pin.instance() == nullptr) continue;
+    core::visit_live_blocks(
+        *pin.instance(),
+        [](void* opaque, void* block, std::size_t usable_size) {
+          for (Found& found : *static_cast<Findings*>(opaque)) {
+            if (found.at - reinterpret_cast<std::uintptr_t>(block) < usable_size) found.in_live_block = true;
+          }
+          return true;
+        },
+        &out);
+  }
+  const Found* const kept = std::remove_if(out.begin(), out.end(), [](const Found& found) {
+    return found.place == PlaceOf::Instance && !found.in_live_block;
+  });
+  out.keep(static_cast<std::size_t>(kept - out.begin()));
+}
 
 bool Findings::open(std::size_t most) noexcept {
   memory_ = scratch(most * sizeof(Found));

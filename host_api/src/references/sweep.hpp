@@ -13,6 +13,7 @@
 #include "allocator/instance.hpp"
 #include "host_api/src/references/held_threads.hpp"
 #include "host_api/src/references/memory_map.hpp"
+#include "host_api/src/references/pointer_encoding.hpp"
 #include "host_api/src/references/search.hpp"
 
 namespace berth::references {
@@ -24,6 +25,7 @@ struct Place {
   bool in_register;             // of such a thread
   core::InstanceHandle holder;  // of an instance's memory, else None
   std::uintptr_t region;        // where the entry of the map table begins that holds it
+  bool encoded = false;         // the word is what the C library has encoded
 };
 
 class Sweep {
@@ -41,6 +43,9 @@ class Sweep {
   void leave_out(core::InstanceHandle instance) noexcept;
   // All is listed.
   void close_lists() noexcept;
+
+  // From now on words count too that lie in the range once they are decoded. Not known: no more.
+  void decode_too(const PointerEncoding& encoding) noexcept { encoding_ = encoding; }
 
   // Stops all threads but the calling one; in any case release() follows.
   Outcome hold(std::uint64_t longest_pause) noexcept;
@@ -85,6 +90,7 @@ class Sweep {
   std::uintptr_t low_ = 0;
   std::size_t size_ = 0;
   Stacks stacks_ = Stacks::None;
+  PointerEncoding encoding_;
   Visit visit_ = nullptr;
   void* context_ = nullptr;
 

@@ -272,6 +272,14 @@ void Sweep::search_copy(std::uintptr_t from, std::size_t bytes, const Place& pla
   const auto look_at = [&](std::size_t i) noexcept {
     if (words[i] - low < size) visit_(context_, from + i * sizeof(words[0]), words[i], place);
   };
+  const PointerEncoding encoding = encoding_;
+  for (std::size_t k = 0; encoding.known && k < count; ++k) {
+    const std::uintptr_t decoded = encoding.decode(words[k]);
+    if (decoded - low >= size) continue;
+    Place there = place;
+    there.encoded = true;
+    visit_(context_, from + k * sizeof(words[0]), decoded, there);
+  }
   std::size_t i = 0;
   for (; i + kAtOnce <= count; i += kAtOnce) {
     bool any = false;

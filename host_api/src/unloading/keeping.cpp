@@ -98,10 +98,12 @@ class KeptNeighbours {
   std::shared_ptr<PluginState> first_;
 };
 
+bool must_stay(const Ending& ending) noexcept { return ending.plugin->release == Release::Never; }
+
 void tell_who_points(const references::Verdict& verdict, Obstacle& why, UnloadReport& report) {
   why = {Cause::Referenced, "somebody points into its instance: "};
   for (std::size_t i = 0; i < verdict.holders; ++i) {
-    report.references.push_back(to_reference(verdict.holder[i]));
+    report.references.push_back(to_reference(verdict.holder[i]));  // behind those that point into the modules
     why.text += (i == 0 ? "" : ", ") + report.references.back().name;
   }
 }
@@ -123,6 +125,7 @@ void search(std::span<const Ending> endings, ZombieList* list, std::uintptr_t ca
   const references::Outcome outcome =
       references::find_reached(verdicts.begin(), verdicts.count(), frame, kLongestPauseNanoseconds);
   for (std::size_t number = 0; number < endings.size(); ++number) {
+    if (must_stay(endings[number])) continue;
     Obstacle& why = endings[number].plugin->obstacle;
     const references::Verdict* const verdict = of_ending[number];
     if (verdict == nullptr) {
@@ -151,11 +154,7 @@ bool may_be_kept(const PluginState& plugin, UnloadReport& report) noexcept {
 
 void keep_instances(std::span<const Ending> endings, ZombieList* neighbours, std::uintptr_t caller_frame) noexcept {
   if (endings.empty()) return;
-  const auto must_stay = [](const Ending& ending) { return ending.plugin->release == Release::Never; };
-  for (const Ending& ending : endings) {
-    ending.plugin->obstacle = unknown_obstacle();  // until more is known
-    ending.report->references.clear();
-  }
+  for (const Ending& ending : endings) ending.plugin->obstacle = unknown_obstacle();  // until more is known
   try {
     if (!std::ranges::all_of(endings, must_stay)) search(endings, neighbours, caller_frame);
   } catch (...) {  // out of memory: those of which nothing was found are kept
@@ -163,7 +162,6 @@ void keep_instances(std::span<const Ending> endings, ZombieList* neighbours, std
   for (const Ending& ending : endings) {
     if (must_stay(ending)) {
       try {
-        ending.report->references.clear();
         ending.plugin->obstacle = {Cause::Unknown, "the load options keep what lives (Release::Never)"};
       } catch (...) {
         ending.plugin->obstacle = unknown_obstacle();

@@ -24,6 +24,7 @@
 #include "host_api/src/unloading/keeping.hpp"
 #include "host_api/src/unloading/left_behind.hpp"
 #include "host_api/src/unloading/modules_of_many.hpp"
+#include "host_api/src/unloading/pointed_into.hpp"
 #include "host_api/src/unloading/survivors.hpp"
 
 namespace berth::detail {
@@ -336,12 +337,23 @@ Obstacle find_kept(const PluginState& plugin) noexcept {
   }
 }
 
+Obstacle find_references(const PluginState& plugin, UnloadReport& report) noexcept {
+  if (plugin.check_references == References::Ignore) return {};
+  try {
+    return find_references(plugin, ground_of(plugin), report);
+  } catch (...) {
+    return plugin.check_references == References::Refuse ? unknown_obstacle() : Obstacle();
+  }
+}
+
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept {
   const Clock::time_point start = Clock::now();
   UnloadReport report;
   name_report(*plugin, report);
   detach(*plugin, report);
   if (!plugin->obstacle) plugin->obstacle = find_kept(*plugin);
+  const bool checked = std::exchange(plugin->references_checked, false);
+  if (!plugin->obstacle && !checked) plugin->obstacle = find_references(*plugin, report);
   if (!plugin->obstacle) close(*plugin);
   if (plugin->obstacle || !finish(*plugin, report)) {
     report_zombie(*plugin, report);
@@ -411,6 +423,7 @@ void try_to_close(Trial& trial) noexcept {
     if (plugin.obstacle) return;
     detach(plugin, trial.report);
     if (!plugin.obstacle) plugin.obstacle = find_kept(plugin);
+    if (!plugin.obstacle) plugin.obstacle = find_references(plugin, trial.report);
     if (plugin.obstacle) return;
     close(plugin);
   }

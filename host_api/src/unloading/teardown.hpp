@@ -25,6 +25,9 @@ Obstacle find_inside(const PluginState& plugin) noexcept;
 // after berth_detach.
 Obstacle find_kept(const PluginState& plugin) noexcept;
 
+// Who points into the modules that leave, where that is asked for: the report names them. Likewise after berth_detach.
+Obstacle find_references(const PluginState& plugin, UnloadReport& report) noexcept;
+
 // Unloads a plugin whose door (HoldCount) the caller has closed, and in which nobody is. Cannot fail: what is still
 // mapped becomes a zombie.
 UnloadReport tear_down(std::shared_ptr<PluginState> plugin) noexcept;

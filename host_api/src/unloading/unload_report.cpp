@@ -76,10 +76,13 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   ours.references = references.size();
   std::string names;
   try {
-    for (const Reference& reference : references) names += (names.empty() ? "" : ", ") + reference.name;
+    for (const Reference& reference : references) {
+      names += (names.empty() ? "" : ", ") + reference.name;
+      if (!reference.target_name.empty()) names += " (to " + reference.target_name + ")";
+    }
   } catch (...) {  // out of memory costs names only
   }
-  copy_text(ours.reference_text, names);
+  copy_text(ours.reference_text, references.empty() ? references_unknown : names);
   write_struct(out, ours);
   return BERTH_OK;
 }

@@ -68,6 +68,14 @@ UnloadReport unload_plugin(const std::shared_ptr<PluginState>& plugin, std::opti
     plugin->holds.open();
     refuse(*plugin, std::nullopt, kept);
   }
+  if (plugin->check_references == References::Refuse && !has_last_word) {
+    UnloadReport unused;
+    if (const Obstacle references = find_references(*plugin, unused)) {
+      plugin->holds.open();
+      refuse(*plugin, std::nullopt, references);
+    }
+    plugin->references_checked = true;
+  }
   return tear_down(plugin);
 }
 

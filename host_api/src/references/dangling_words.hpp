@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// Copyright (c) the Berth authors
+//
+// Words that led into unmapped memory before a module was opened. The module may be given those addresses: a word that
+// has not changed since is what somebody left of another module, or of memory that was given back, and no reference.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "arenas/span.hpp"
+
+namespace berth::references {
+
+class DanglingWords {
+ public:
+  // Looks for them now. Without memory, or where the system does not tell, none is known. [no thread stands still]
+  void note() noexcept;
+
+  // Whether this word was there then, at this place.
+  bool has(std::uintptr_t at, std::uintptr_t word) const noexcept;
+
+  void forget() noexcept {
+    memory_ = core::Span();
+    count_ = 0;
+  }
+
+ private:
+  struct Entry {
+    std::uintptr_t at;
+    std::uintptr_t hidden;  // the word's complement: no search shall find it here
+  };
+  static constexpr std::size_t kMost = 65536;
+
+  Entry* entries() const noexcept { return reinterpret_cast<Entry*>(memory_.base()); }
+
+  core::Span memory_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace berth::references
