@@ -21,6 +21,9 @@ void at_end() { ++calls; }
 // Not the first, which lies where the segment begins: such an address is everybody's.
 constexpr char texts[2][24] = {"one text", "another text"};
 
+// Each thread that uses it has two pointers into the module, in a block that the loader makes.
+thread_local const char* of_thread[2] = {texts[1], texts[1] + 1};
+
 class Shape {
  public:
   virtual ~Shape() = default;
@@ -43,6 +46,7 @@ BERTH_PLUGIN_EXPORT void left_exit_function(int (*register_it)(void (*function)(
 BERTH_PLUGIN_EXPORT timer_t left_timer(void);
 BERTH_PLUGIN_EXPORT void left_own_exit_function(void);
 BERTH_PLUGIN_EXPORT const char* left_text(void);
+BERTH_PLUGIN_EXPORT char left_thread_storage(void);
 
 left_function left_callback() { return on_event; }
 void* left_object() { return new Shape(); }
@@ -68,6 +72,7 @@ timer_t left_timer() {
   timer_create(CLOCK_MONOTONIC, &event, &timer);
   return timer;
 }
+char left_thread_storage() { return *of_thread[calls & 1]; }
 const char* left_text() { return texts[1]; }
 
 #ifdef TAKES_BACK

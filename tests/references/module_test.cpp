@@ -7,6 +7,8 @@
 #include <time.h>
 
 #include <cstdlib>
+#include <future>
+#include <thread>
 
 #include "berth/host.hpp"
 #include "support/catch.hpp"
@@ -173,6 +175,29 @@ TEST_CASE("what the plugin registers for its own end is the loader's to take bac
     plugin.symbol<void()>("left_own_exit_function")();
     const UnloadReport report = unload(host, std::move(plugin));
     INFO(names(report));
+    CHECK(report.outcome == ReportOutcome::Destroyed);
+    CHECK(report.references.empty());
+  }
+}
+
+TEST_CASE("the storage that the loader has made for threads goes with the module") {
+  Host host;
+  for (const References check : {References::Report, References::Refuse}) {
+    Plugin plugin = host.load(BERTH_LEFT, options(check));
+    auto* const use = plugin.symbol<char()>("left_thread_storage");
+    CHECK(use() == 'a');
+    std::promise<void> used, may_end;
+    std::thread other([&, end = may_end.get_future()]() mutable {
+      use();
+      used.set_value();
+      end.wait();
+    });
+    used.get_future().wait();
+    Error error;
+    const UnloadReport report = host.unload(std::move(plugin), error);
+    may_end.set_value();
+    other.join();
+    CAPTURE(names(report), error.text());
     CHECK(report.outcome == ReportOutcome::Destroyed);
     CHECK(report.references.empty());
   }
