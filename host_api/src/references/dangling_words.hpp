@@ -17,7 +17,7 @@ class DanglingWords {
   // Looks for them now. Without memory, or where the system does not tell, none is known. [no thread stands still]
   void note() noexcept;
 
-  // Whether this word was there then, at this place.
+  // Whether this word was there then, at this place, or is what a text has left of it.
   bool has(std::uintptr_t at, std::uintptr_t word) const noexcept;
 
   void forget() noexcept {

@@ -12,6 +12,21 @@
 
 namespace berth::references {
 
+namespace {
+
+// Whether a text has ended in the word since: its last characters and their zero lie in the low bytes, and the rest is
+// as it was. So ends a path in a block that had an address there.
+bool has_end_of_text(std::uintptr_t word, std::uintptr_t before) noexcept {
+  for (unsigned bits = 0; bits < 56; bits += 8) {
+    const std::uintptr_t byte = word >> bits & 0xff;
+    if (byte == 0) return ((word ^ before) >> (bits + 8)) == 0;
+    if (byte < ' ' || byte > '~') return false;
+  }
+  return false;
+}
+
+}  // namespace
+
 void DanglingWords::note() noexcept {
   forget();
   const SearchLock alone;
@@ -55,7 +70,7 @@ bool DanglingWords::has(std::uintptr_t at, std::uintptr_t word) const noexcept {
   const Entry* const end = entries() + count_;
   const Entry* found = std::lower_bound(static_cast<const Entry*>(entries()), end, at,
                                         [](const Entry& entry, std::uintptr_t a) { return entry.at < a; });
-  return found != end && found->at == at && found->hidden == ~word;
+  return found != end && found->at == at && (found->hidden == ~word || has_end_of_text(word, ~found->hidden));
 }
 
 }  // namespace berth::references
