@@ -47,6 +47,7 @@ void ModuleTargets::read_segments(const Info& info) noexcept {
       if ((header.p_flags & PF_W) != 0) writable_[writable_count_++] = {begin, end};
     } else if (header.p_type == PT_TLS) {
       skip(begin, begin + header.p_filesz);
+      storage_image_ = {begin, begin + header.p_filesz};
       storage_bytes_ = header.p_memsz;
       storage_alignment_ = header.p_align;
       const auto storage = reinterpret_cast<std::uintptr_t>(info.dlpi_tls_data);

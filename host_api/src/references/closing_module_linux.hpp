@@ -40,6 +40,8 @@ class ModuleTargets {
   // How large such a storage is in the heap at least and at most; 0: the module has none.
   std::size_t storage_bytes() const noexcept { return storage_bytes_; }
   std::size_t storage_alignment() const noexcept { return storage_alignment_; }
+  // What it is filled with at first.
+  const AddressRange& storage_image() const noexcept { return storage_image_; }
 
  private:
   struct Info;
@@ -60,6 +62,7 @@ class ModuleTargets {
   std::uintptr_t map_ = 0;
   AddressRange record_;
   AddressRange thread_storage_;
+  AddressRange storage_image_;
   std::size_t storage_bytes_ = 0;
   std::size_t storage_alignment_ = 0;
 };

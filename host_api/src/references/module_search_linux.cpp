@@ -95,12 +95,21 @@ bool is_free_exit_function(const Found& found) noexcept {
 
 // A thread's storage of the module, which the loader has made when the thread first used it: the thread's table has the
 // address of the storage, and behind it that of the block, which may begin before it (glibc's dtv_t).
-bool is_thread_storage(Sweep& sweep, const HeapPlace& place, std::span<const ModuleTargets> targets) noexcept {
+// What the thread has changed there since counts, for anything else may look the same.
+bool is_thread_storage(Sweep& sweep, const HeapPlace& place, std::uintptr_t target,
+                       std::span<const ModuleTargets> targets) noexcept {
   for (const ModuleTargets& module : targets) {
     const std::size_t bytes = module.storage_bytes();
     const std::size_t alignment = module.storage_alignment();
     constexpr std::size_t kRounding = 32;
     if (bytes == 0 || place.bytes < bytes || place.bytes > bytes + alignment + kRounding) continue;
+    const std::uintptr_t start = alignment > 1 ? (place.block + alignment - 1) / alignment * alignment : place.block;
+    const std::uintptr_t filled_from = module.storage_image().begin + (place.at - start);
+    std::uintptr_t filled = 0;
+    if (place.at < start || !module.storage_image().contains(filled_from) ||
+        !pal::read_memory(reinterpret_cast<const void*>(filled_from), &filled, sizeof(filled)) || filled != target) {
+      continue;
+    }
     struct Answer {
       std::uintptr_t block;
       bool found;
@@ -136,7 +145,8 @@ Outcome drop_nobodys_heap(Sweep& sweep, std::span<const ModuleTargets> targets, 
   if (!look_up_chunks(places, count)) return Outcome::OutOfMemory;
   for (const HeapPlace& place : std::span(places, count)) {
     const bool nobodys = place.use == HeapPlace::Use::Free ||
-                         (place.use == HeapPlace::Use::InUse && is_thread_storage(sweep, place, targets));
+                         (place.use == HeapPlace::Use::InUse &&
+                          is_thread_storage(sweep, place, out.begin()[place.number].target, targets));
     if (nobodys) out.begin()[place.number].at = 0;
   }
   drop(out, [](const Found& found) { return found.at == 0; });
