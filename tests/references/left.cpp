@@ -21,6 +21,9 @@ void at_end() { ++calls; }
 // Not the first, which lies where the segment begins: such an address is everybody's.
 constexpr char texts[2][24] = {"one text", "another text"};
 
+// Wide enough for an address whose second byte is zero.
+char room[1 << 17];
+
 // Each thread that uses it has two pointers into the module, in a block that the loader makes.
 thread_local const char* of_thread[2] = {texts[1], texts[1] + 1};
 
@@ -47,6 +50,7 @@ BERTH_PLUGIN_EXPORT timer_t left_timer(void);
 BERTH_PLUGIN_EXPORT void left_own_exit_function(void);
 BERTH_PLUGIN_EXPORT const char* left_text(void);
 BERTH_PLUGIN_EXPORT char left_thread_storage(void);
+BERTH_PLUGIN_EXPORT char* left_room(void);
 
 left_function left_callback() { return on_event; }
 void* left_object() { return new Shape(); }
@@ -73,6 +77,7 @@ timer_t left_timer() {
   return timer;
 }
 char left_thread_storage() { return *of_thread[calls & 1]; }
+char* left_room() { return room; }
 const char* left_text() { return texts[1]; }
 
 #ifdef TAKES_BACK

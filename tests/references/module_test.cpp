@@ -3,11 +3,15 @@
 //
 // LoadOptions::check_references: what points into a module that is about to close is named or keeps it, and a plugin
 // that leaves nothing behind is never suspected.
+#include <dlfcn.h>
 #include <signal.h>
 #include <time.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <future>
+#include <memory>
 #include <thread>
 
 #include "berth/host.hpp"
@@ -200,6 +204,45 @@ TEST_CASE("the storage that the loader has made for threads goes with the module
     CAPTURE(names(report), error.text());
     CHECK(report.outcome == ReportOutcome::Destroyed);
     CHECK(report.references.empty());
+  }
+}
+
+TEST_CASE("of a module that its host has opened the report says what was not looked at") {
+  Host host;
+  for (const bool kept : {true, false}) {
+    void* const handle = ::dlopen(BERTH_LEFT, RTLD_NOW | RTLD_LOCAL);
+    REQUIRE(handle != nullptr);
+    LoadOptions wanted;
+    wanted.check_references = References::Report;
+    Plugin plugin = host.adopt(handle, wanted);
+    if (kept) keep_callback(plugin, 5);
+    const UnloadReport report = unload(host, std::move(plugin));
+    *references_place(5) = nullptr;
+    CHECK(report.outcome == ReportOutcome::Destroyed);
+    INFO(names(report));
+    const bool found = std::any_of(report.references.begin(), report.references.end(), [](const Reference& reference) {
+      return reference.name == "libreferences_holder.so: references_registry+0x28";
+    });
+    CHECK(found == kept);
+    const bool doubts = report.references_unknown.find("before the module was opened") != std::string::npos;
+    CHECK(doubts == !report.references.empty());
+  }
+}
+
+TEST_CASE("the end of a text that was written over an address is none") {
+  Host host;
+  for (const std::string& before : {std::string("a path: "), std::string("\1\2\3\4\5\6\7\0", 8)}) {
+    Plugin plugin = host.load(BERTH_LEFT, options(References::Report));
+    const auto room = reinterpret_cast<std::uintptr_t>(plugin.symbol<char*()>("left_room")());
+    // 'Z', zero, and what is left of an address.
+    const std::uintptr_t word = ((room + 0xffff) & ~std::uintptr_t{0xffff}) | 'Z';
+    const auto block = std::make_unique<char[]>(64);
+    std::memcpy(block.get() + 16, before.data(), 8);
+    std::memcpy(block.get() + 24, &word, sizeof(word));
+    const UnloadReport report = unload(host, std::move(plugin));
+    std::memset(block.get(), 0, 64);
+    CAPTURE(before, names(report));
+    CHECK(report.references.size() == (before[0] == 'a' ? 0u : 1u));
   }
 }
 

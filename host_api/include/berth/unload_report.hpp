@@ -121,7 +121,9 @@ struct UnloadReport {
   // Who points there, one of each place: into the modules (LoadOptions::check_references), kMostModuleReferences at
   // most, then into the instance, four at most.
   std::vector<Reference> references;
-  std::string references_unknown;  // empty, or why nobody could tell who points into the modules
+  // Empty, or why nobody could tell who points into the modules. With references: why some of them may be old addresses
+  // that nobody uses (of an adopted module nobody has looked at memory before it was opened).
+  std::string references_unknown;
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.
   berth_status copy_to(berth_unload_report* out) const noexcept;

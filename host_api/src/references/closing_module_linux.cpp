@@ -142,6 +142,7 @@ bool ModuleTargets::is_target(std::uintptr_t address) const noexcept {
 }
 
 bool ModuleTargets::points_to_itself(std::uintptr_t address) const noexcept {
+  if (address == own_handle_ && own_handle_ != 0) return true;  // known, though the module may be gone
   std::uintptr_t word = 0;
   for (const AddressRange& segment : std::span(writable_, writable_count_)) {
     if (segment.contains(address) && read_word(address, word)) return word == address;

@@ -25,6 +25,12 @@ class ModuleTargets {
   // All of it, from its first segment to its last.
   const AddressRange& all() const noexcept { return all_; }
 
+  // Whether a place belongs to what is noted here of it.
+  bool is_note(std::uintptr_t at) const noexcept {
+    return at - reinterpret_cast<std::uintptr_t>(this) < sizeof(*this) ||
+           (storage_copy_ != 0 && at - storage_copy_ < storage_image_.end - storage_image_.begin);
+  }
+
   // Whether somebody could follow a word with this address into the module: into code or data of its own. The rest is
   // the loader's and the unwinder's: tables, their places, where segments begin.
   bool is_target(std::uintptr_t address) const noexcept;
@@ -42,6 +48,9 @@ class ModuleTargets {
   std::size_t storage_alignment() const noexcept { return storage_alignment_; }
   // What it is filled with at first.
   const AddressRange& storage_image() const noexcept { return storage_image_; }
+  // Where the content of that can be read: in the module, or in a copy that stays when the module is gone.
+  std::uintptr_t storage_content() const noexcept { return storage_copy_ != 0 ? storage_copy_ : storage_image_.begin; }
+  void read_storage_from(std::uintptr_t copy) noexcept { storage_copy_ = copy; }
 
  private:
   struct Info;
@@ -63,6 +72,7 @@ class ModuleTargets {
   AddressRange record_;
   AddressRange thread_storage_;
   AddressRange storage_image_;
+  std::uintptr_t storage_copy_ = 0;
   std::size_t storage_bytes_ = 0;
   std::size_t storage_alignment_ = 0;
 };

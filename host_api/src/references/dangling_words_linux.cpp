@@ -6,6 +6,7 @@
 
 #include "arenas/pal/pal.hpp"
 #include "host_api/src/references/dangling_words.hpp"
+#include "host_api/src/references/end_of_text.hpp"
 #include "host_api/src/references/scratch.hpp"
 #include "host_api/src/references/search_lock.hpp"
 #include "host_api/src/references/sweep.hpp"
@@ -14,18 +15,27 @@ namespace berth::references {
 
 namespace {
 
-// Whether a text has ended in the word since: its last characters and their zero lie in the low bytes, and the rest is
-// as it was. So ends a path in a block that had an address there.
+// Whether a text has ended in the word since.
 bool has_end_of_text(std::uintptr_t word, std::uintptr_t before) noexcept {
-  for (unsigned bits = 0; bits < 56; bits += 8) {
-    const std::uintptr_t byte = word >> bits & 0xff;
-    if (byte == 0) return ((word ^ before) >> (bits + 8)) == 0;
-    if (byte < ' ' || byte > '~') return false;
-  }
-  return false;
+  const unsigned bytes = end_of_text(word);
+  return bytes != 0 && ((word ^ before) >> (bytes * 8)) == 0;
 }
 
 }  // namespace
+
+bool DanglingWords::open() noexcept {
+  forget();
+  memory_ = scratch(kMost * sizeof(Entry));
+  return static_cast<bool>(memory_);
+}
+
+void DanglingWords::add(std::uintptr_t at, std::uintptr_t word) noexcept {
+  if (count_ != kMost) entries()[count_++] = {at, ~word};
+}
+
+void DanglingWords::close() noexcept {
+  std::sort(entries(), entries() + count_, [](const Entry& a, const Entry& b) { return a.at < b.at; });
+}
 
 void DanglingWords::note() noexcept {
   forget();
@@ -33,8 +43,7 @@ void DanglingWords::note() noexcept {
   // The table is read before anything else is mapped: it would lie where the module will.
   MemoryMap map;
   if (!map.open() || map.read() != MemoryMap::Reading::Done || map.begin() == map.end()) return;
-  memory_ = scratch(kMost * sizeof(Entry));
-  if (!memory_) return;
+  if (!open()) return;
   Sweep sweep(reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)));
   if (sweep.open() != Outcome::Done) return forget();
   sweep.leave_out(memory_);
@@ -46,7 +55,6 @@ void DanglingWords::note() noexcept {
   } call = {*this, map};
   const auto visit = [](void* context, std::uintptr_t at, std::uintptr_t word, const Place&) {
     auto& [words, regions] = *static_cast<Call*>(context);
-    if (words.count_ == kMost) return;
     const Region* behind = std::upper_bound(regions.begin(), regions.end(), word,
                                             [](std::uintptr_t a, const Region& region) { return a < region.begin; });
     const auto table = reinterpret_cast<std::uintptr_t>(regions.memory().base());
@@ -54,7 +62,7 @@ void DanglingWords::note() noexcept {
     if (!in_table && behind != regions.begin() && word < (behind - 1)->end) return;
     pal::ModulePlace unused;  // code is not in the list
     if (pal::find_module(reinterpret_cast<const void*>(word), unused)) return;
-    words.entries()[words.count_++] = {at, ~word};
+    words.add(at, word);
   };
   std::uintptr_t highest = 0;
   for (const Region& region : map) {
@@ -63,7 +71,7 @@ void DanglingWords::note() noexcept {
   constexpr std::uintptr_t kBelow = std::uintptr_t{1} << 40;
   const std::uintptr_t low = highest > kBelow ? highest - kBelow : 0;
   if (sweep.run(low, highest - low, Sweep::Stacks::None, visit, &call) != Outcome::Done) return forget();
-  std::sort(entries(), entries() + count_, [](const Entry& a, const Entry& b) { return a.at < b.at; });
+  close();
 }
 
 bool DanglingWords::has(std::uintptr_t at, std::uintptr_t word) const noexcept {

@@ -41,6 +41,7 @@ class Sweep {
   void leave_out(const core::Span& span) noexcept { add(span); }
   void leave_out(std::uintptr_t begin, std::uintptr_t end) noexcept;
   void leave_out(core::InstanceHandle instance) noexcept;
+  bool leaves_out(std::uintptr_t address) const noexcept;
   // All is listed.
   void close_lists() noexcept;
 

@@ -75,6 +75,11 @@ void Sweep::leave_out(core::InstanceHandle instance) noexcept {
   }
 }
 
+bool Sweep::leaves_out(std::uintptr_t address) const noexcept {
+  return std::any_of(listed(), listed() + count_,
+                     [&](const Listed& one) { return one.left_out && address >= one.begin && address < one.end; });
+}
+
 // By ascending addresses: neighbours may share an entry of the map table.
 void Sweep::close_lists() noexcept {
   std::sort(listed(), listed() + count_, [](const Listed& a, const Listed& b) { return a.begin < b.begin; });

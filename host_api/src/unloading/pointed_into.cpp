@@ -76,7 +76,13 @@ Obstacle search(const PluginState& plugin, const Ground& ground, UnloadReport& r
   }
   tell(findings, report.references);
   if (findings.count() == 0) return {};
-  return {Cause::Referenced, "somebody points into it: " + in_words(report.references)};
+  std::string text = "somebody points into it: " + in_words(report.references);
+  if (!plugin.dangling.are_known()) {
+    report.references_unknown =
+        "memory was not looked at before the module was opened: an old address that happens to lead there counts too";
+    text += "; " + report.references_unknown;
+  }
+  return {Cause::Referenced, std::move(text)};
 }
 
 }  // namespace
