@@ -3,6 +3,7 @@
 //
 #include <cstring>
 
+#include "berth/instance.h"
 #include "berth/version.h"
 #include "host_api/src/routing/host_counts.hpp"
 #include "tools/run/report.hpp"
@@ -62,6 +63,38 @@ void write_history(views::TextWriter& out, const Row& row) noexcept {
       << "]]";
 }
 
+const char* kind_name(std::uint32_t kind) noexcept {
+  switch (kind) {
+    case BERTH_REFERENCE_STACK: return "stack";
+    case BERTH_REFERENCE_MODULE: return "module";
+    case BERTH_REFERENCE_INSTANCE: return "instance";
+    case BERTH_REFERENCE_HEAP: return "heap";
+    default: break;
+  }
+  return "other";
+}
+
+// null: nobody has looked.
+void write_references(views::TextWriter& out, const routing::Record& record) noexcept {
+  if (!settings.routing.check_references) {
+    out << ", \"references\": null";
+    return;
+  }
+  member(out, "references_looked", get(record.looked));
+  member(out, "references_not_looked", get(record.unlooked));
+  out << ", \"references\": [";
+  const routing::LeftReferences* const left = record.left.load(std::memory_order_acquire);
+  const std::size_t count = left != nullptr ? left->count() : 0;
+  for (std::size_t number = 0; number < count; ++number) {
+    const routing::LeftReferences::Entry& entry = left->entry(number);
+    out << (number != 0 ? ", " : "") << "{\"kind\": ";
+    out.quoted(kind_name(entry.kind)) << ", \"name\": ";
+    out.quoted(entry.place) << ", \"target\": ";
+    out.quoted(entry.target) << "}";
+  }
+  out << "]";
+}
+
 void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   const routing::Record& record = *row.record;
   (out << "{\"path\": ").quoted(record.path) << ", \"name\": ";
@@ -85,6 +118,7 @@ void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   HolderList holders{&out, {}, 0};
   if (row.now.kept_blocks != 0) routing::for_each_holder(record, add_holder, &holders);
   out << "]";
+  write_references(out, record);
   member(out, "misuses", get(record.misuses));
   write_history(out, row);
   out << ", \"brought_by\": ";

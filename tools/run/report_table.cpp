@@ -67,6 +67,29 @@ std::size_t name_width() noexcept {
   return width;
 }
 
+// A line for each plugin that somebody still leads into, and one that says how often it was looked for.
+void write_references(views::TextWriter& out) noexcept {
+  std::uint64_t looked = 0, unlooked = 0;
+  for (const routing::Record* record = routing::first_record(); record != nullptr;
+       record = record->next.load(std::memory_order_relaxed)) {
+    looked += record->looked.load(std::memory_order_relaxed);
+    unlooked += record->unlooked.load(std::memory_order_relaxed);
+    const routing::LeftReferences* const left = record->left.load(std::memory_order_acquire);
+    const std::size_t count = left != nullptr ? left->count() : 0;
+    if (count == 0) continue;
+    out << record->name << " is gone, and still pointed into by ";
+    for (std::size_t number = 0; number < count; ++number) {
+      const routing::LeftReferences::Entry& entry = left->entry(number);
+      out << (number != 0 ? ", " : "") << entry.place << " (to " << entry.target << ")";
+    }
+    if (count == routing::LeftReferences::kMost) out << ", and maybe more";
+    out << "\n";
+  }
+  out << "who points into a module that is gone was looked for " << looked << " times";
+  if (unlooked != 0) out << ", and could not be " << unlooked << " times";
+  out << "\n";
+}
+
 }  // namespace
 
 void write_table(views::TextWriter& out) noexcept {
@@ -93,6 +116,7 @@ void write_table(views::TextWriter& out) noexcept {
     }
     out << "\n";
   }
+  if (settings.routing.check_references) write_references(out);
 }
 
 }  // namespace berth::run

@@ -35,6 +35,7 @@ void set(Settings& out, const char* name, const char* value) noexcept {
   if (is("follow")) out.follow = number != 0;
   if (is("quiet")) out.quiet = out.routing.quiet = number != 0;
   if (is("earlier")) out.reported_earlier = number != 0;
+  if (is("references")) out.routing.check_references = number != 0;
   if (is("leak")) {
     out.fails_on_leak = true;
     out.leak_bytes = number;

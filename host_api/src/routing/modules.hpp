@@ -35,6 +35,30 @@ struct Settings {
   std::uint32_t max_pause_milliseconds = 1000;  // how long a search may stop all threads
   std::uint32_t quarantine = 64;                // destroyed instances whose addresses stay reserved
   bool quiet = false;                           // misuse is counted and not told
+  bool check_references = false;                // what leads into a module that is gone is looked for
+};
+
+// What was found to lead into a module that is gone, over all its loads. Added to under the loader's lock; read at the
+// end without any: an entry is whole when it is counted (release, acquire) and does not change any more.
+class LeftReferences {
+ public:
+  static constexpr std::size_t kMost = 16;
+  static constexpr std::size_t kBytes = 160;
+  struct Entry {
+    std::uint32_t kind;  // BERTH_REFERENCE_...
+    char place[kBytes];
+    char target[kBytes];
+  };
+
+  // Not twice, and not more than there is room for.
+  void add(std::uint32_t kind, const char* place, const char* target) noexcept;
+  std::size_t count() const noexcept { return count_.load(std::memory_order_acquire); }
+  const Entry& entry(std::size_t number) const noexcept { return entries_[number]; }
+  void reset() noexcept { count_.store(0, std::memory_order_relaxed); }  // for a forked child, which is alone
+
+ private:
+  std::atomic<std::size_t> count_{0};
+  Entry entries_[kMost] = {};
 };
 
 // What is told of one file. Strings live as long as the process. Written under the loader's lock or the table's,
@@ -54,8 +78,11 @@ struct Record {
   std::atomic<std::uint64_t> forgotten_blocks{0}, forgotten_bytes{0};
   std::atomic<std::uint64_t> peak_bytes{0};
   std::atomic<std::uint64_t> misuses{0};
-  std::atomic<History*> history{nullptr};   // made with its first point (release)
-  std::atomic<std::size_t> group_bytes{0};  // live ones of it and of what it brought in, where there is a quota
+  std::atomic<History*> history{nullptr};  // made with its first point (release)
+  // Unloads after which it was looked for who leads there, and after which it could not be.
+  std::atomic<std::uint64_t> looked{0}, unlooked{0};
+  std::atomic<LeftReferences*> left{nullptr};  // null: nobody. Set once (release), read by reports (acquire)
+  std::atomic<std::size_t> group_bytes{0};     // live ones of it and of what it brought in, where there is a quota
 };
 
 // Names of those who point into a kept instance. Written by whoever looks, one at a time; read at the end of the
@@ -79,6 +106,8 @@ class HolderNames {
 
 enum class ModuleState : std::uint8_t { Free, Opening, Mapped, Closing, Kept };
 
+struct Watch;
+
 struct Module {
   std::atomic<ModuleState> state{ModuleState::Free};
   Code code = kUnknown;
@@ -91,6 +120,7 @@ struct Module {
   const link_map* map = nullptr;  // while it is mapped
   Image image;
   BoundSymbols symbols;      // where it is bound apart
+  Watch* watch = nullptr;    // of the place in the table, where references are looked for; under the loader's lock
   Record* record = nullptr;  // null: in a host of one's own, where no books are kept but the instance's
   std::atomic<std::size_t>* group_bytes = nullptr;
   Module* next_pending = nullptr;  // under the loader's lock

@@ -5,6 +5,7 @@
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/lock.hpp"
 #include "host_api/src/routing/instances.hpp"
+#include "host_api/src/routing/left_references.hpp"
 #include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/modules.hpp"
 #include "host_api/src/routing/records.hpp"
@@ -119,6 +120,7 @@ Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) no
   if (!bound) record->bound_elsewhere.store(true, std::memory_order_relaxed);
   const bool routed = record->not_routed.load(std::memory_order_relaxed) == nullptr && bound;
   mark_code(image, routed ? module->code : code_of_others(path));
+  left_references::opened(*module);
   enter_pending(*module);
   return module;
 }
@@ -137,6 +139,7 @@ void closing(Module* module) noexcept {
     module->counted = false;
   }
   look_at_binding(*module);
+  if (state == ModuleState::Mapped) left_references::closing(*module);
   {
     // A report that looks at the module keeps it where it is.
     const pal::LockGuard held(table::lock());
@@ -162,6 +165,7 @@ void consistent() noexcept {
   const pal::ErrnoKeeper keeper;
   Module* module = pending;
   pending = nullptr;
+  left_references::note_opened();
   bool any_gone = false;
   while (module != nullptr) {
     Module* next = module->next_pending;
@@ -170,6 +174,7 @@ void consistent() noexcept {
     const ModuleState state = module->state.load(std::memory_order_relaxed);
     Image image;
     if (state == ModuleState::Closing && !find_image(module->dynamic_section, image)) {
+      left_references::gone(*module);
       give_back(*module);
       any_gone = true;
     } else if (state == ModuleState::Opening || state == ModuleState::Closing) {
@@ -183,6 +188,7 @@ void consistent() noexcept {
   if (!any_gone) return;
   __builtin_unwind_init();
   look_from_here();
+  left_references::look(own_code);
 }
 
 void look_at_bindings() noexcept {
