@@ -158,7 +158,9 @@ PIN_MEMBER(berth_load_options, check_threads, 112, 4);
 PIN_MEMBER(berth_load_options, keep_copy, 116, 4);
 PIN_MEMBER(berth_load_options, release, 120, 4);
 PIN_MEMBER(berth_load_options, route, 124, 4);
-PIN_SIZE(berth_load_options, 128);
+PIN_MEMBER(berth_load_options, check_references, 128, 4);
+PIN_MEMBER(berth_load_options, reserved, 132, 4);
+PIN_SIZE(berth_load_options, 136);
 
 PIN_MEMBER(berth_error, struct_size, 0, 4);
 PIN_MEMBER(berth_error, status, 4, 4);

@@ -46,6 +46,14 @@ enum {
   BERTH_ROUTING_REQUIRED /* else, and wherever metering is not whole, the load fails with BERTH_ERR_UNSUPPORTED */
 };
 
+/* berth_load_options.check_references: what an unload does about words that point into the module that is about to
+ * close. BERTH_REFERENCES_REFUSE is BERTH_ERR_INVALID_ARGUMENT on Windows. */
+enum {
+  BERTH_REFERENCES_IGNORE = 0, /* nobody looks */
+  BERTH_REFERENCES_REPORT,     /* berth_unload_report.references tells how many, and the plugin is unloaded */
+  BERTH_REFERENCES_REFUSE      /* the plugin is kept */
+};
+
 /* berth_load_options.check_threads: whether an unload looks for threads that execute in the plugin. */
 enum { BERTH_CHECK_THREADS_DEFAULT = 0 /* it does */, BERTH_CHECK_THREADS_ON, BERTH_CHECK_THREADS_OFF };
 
@@ -72,6 +80,8 @@ typedef struct {
   uint32_t keep_copy;           /* not 0: the private copy's file stays; berth_loaded_plugin_copy_path says where */
   uint32_t release;             /* BERTH_RELEASE_... */
   uint32_t route;               /* BERTH_ROUTING_... */
+  uint32_t check_references;    /* BERTH_REFERENCES_... */
+  uint32_t reserved;            /* 0 */
 } berth_load_options;
 
 /* What went wrong. After BERTH_OK all of it is zero. */

@@ -13,6 +13,8 @@ static_assert(static_cast<std::uint32_t>(Release::WhenUnreferenced) == BERTH_REL
 static_assert(static_cast<std::uint32_t>(Release::Never) == BERTH_RELEASE_NEVER);
 static_assert(static_cast<std::uint32_t>(Routing::Off) == BERTH_ROUTING_OFF);
 static_assert(static_cast<std::uint32_t>(Routing::Required) == BERTH_ROUTING_REQUIRED);
+static_assert(static_cast<std::uint32_t>(References::Report) == BERTH_REFERENCES_REPORT);
+static_assert(static_cast<std::uint32_t>(References::Refuse) == BERTH_REFERENCES_REFUSE);
 
 // The value of an enumeration, of which `last` is the last.
 std::uint32_t one_of(std::uint32_t value, std::uint32_t last, const char* member) {
@@ -58,6 +60,8 @@ LoadOptions load_options_of(const berth_load_options* caller) {
   options.keep_copy = given.keep_copy != 0;
   options.release = Release{one_of(given.release, BERTH_RELEASE_NEVER, "release")};
   options.route = Routing{one_of(given.route, BERTH_ROUTING_REQUIRED, "route")};
+  options.check_references = References{one_of(given.check_references, BERTH_REFERENCES_REFUSE, "check_references")};
+  one_of(given.reserved, 0, "reserved");
   return options;
 }
 
