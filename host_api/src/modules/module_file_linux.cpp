@@ -14,6 +14,7 @@
 #include <cstring>
 #include <string_view>
 
+#include "host_api/src/modules/file_time_linux.hpp"
 #include "host_api/src/modules/mapped_file_linux.hpp"
 #include "host_api/src/modules/module_file.hpp"
 #include "host_api/src/modules/module_inspection.hpp"
@@ -24,10 +25,6 @@ namespace berth::detail {
 namespace {
 
 constexpr const char* kNoPlainFile = "it is no plain file";
-
-std::uint64_t nanoseconds(const timespec& time) noexcept {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 bool read_at(int file, std::uint64_t place, void* into, std::size_t bytes) noexcept {
   if (place > INT64_MAX - bytes) return false;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <system_error>
 
+#include "host_api/src/modules/file_time_linux.hpp"
 #include "host_api/src/modules/private_copy.hpp"
 
 namespace berth::detail {
@@ -25,10 +26,6 @@ namespace {
 
 constexpr std::size_t kPieceBytes = std::size_t{128} * 1024;
 constexpr mode_t kRights = S_IRUSR | S_IXUSR;  // some systems ask for the second of what is mapped to be executed
-
-std::uint64_t nanoseconds(const timespec& time) noexcept {
-  return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(time.tv_nsec);
-}
 
 // The clock that most file systems take their times from; it moves in steps of some milliseconds.
 std::uint64_t file_time() noexcept {
