@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "host_api/src/routing/store.hpp"
+#include "tools/run/begins.hpp"
 #include "tools/run/settings.hpp"
 #include "tools/run/target.hpp"
 
@@ -25,8 +26,6 @@ constinit const char* own_settings = nullptr;  // the value, as all of these
 constinit const char* own_preload = nullptr;   // the path of our library alone
 constinit const char* own_audit = nullptr;
 constinit bool follows = false;
-
-bool begins(const char* text, const char* start) noexcept { return std::strncmp(text, start, std::strlen(start)) == 0; }
 
 // An item of a list that colons or spaces divide.
 struct Item {

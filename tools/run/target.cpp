@@ -15,6 +15,8 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "tools/run/begins.hpp"
+
 namespace berth::run {
 
 namespace {
@@ -69,8 +71,6 @@ bool is_because(Reason& reason, const char* text, const char* more = "", const c
   reason.text[used] = '\0';
   return true;
 }
-
-bool begins(const char* text, const char* start) noexcept { return std::strncmp(text, start, std::strlen(start)) == 0; }
 
 struct Program {
   const File& file;
