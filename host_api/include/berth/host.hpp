@@ -95,11 +95,11 @@ enum class Routing : std::uint32_t {
 };
 
 // What an unload does about words that point into the module that it is about to close, or into a library that leaves
-// with it: a callback that is still registered, an object of a class of the plugin's, a key's destructor, a function for
-// the process' end. A search over all data, without stopping threads: 0.2 s for each GB of it. Of stacks and registers
-// nothing is looked at, of what is stored in pieces or encoded nothing is seen (but what the C library encodes, on
-// x86-64), and a number that happens to look like an address counts. What the C library takes back when it closes the
-// module does not count, nor what lies in the plugin's own modules and instance.
+// with it: a callback that is still registered, an object of a class of the plugin's, a key's destructor, a function
+// for the process' end. A search over all data, without stopping threads: 0.2 s for each GB of it. Of stacks and
+// registers nothing is looked at, of what is stored in pieces or encoded nothing is seen (but what the C library
+// encodes, on x86-64), and a number that happens to look like an address counts. What the C library takes back when it
+// closes the module does not count, nor what lies in the plugin's own modules and instance.
 enum class References : std::uint32_t {
   Ignore = 0,  // nobody looks
   Report,      // UnloadReport::references names them, and the plugin is unloaded all the same

@@ -62,10 +62,9 @@ Record* first_record() noexcept { return records.load(std::memory_order_acquire)
 
 void reset_records() noexcept {
   for (Record* record = first_record(); record != nullptr; record = record->next.load(std::memory_order_relaxed)) {
-    for (auto* counter :
-         {&record->loads, &record->unloads, &record->allocations, &record->allocated_bytes, &record->failed_allocations,
-          &record->forgotten_blocks, &record->forgotten_bytes, &record->peak_bytes, &record->misuses, &record->looked,
-          &record->unlooked}) {
+    for (auto* counter : {&record->loads, &record->unloads, &record->allocations, &record->allocated_bytes,
+                          &record->failed_allocations, &record->forgotten_blocks, &record->forgotten_bytes,
+                          &record->peak_bytes, &record->misuses, &record->looked, &record->unlooked}) {
       counter->store(0, std::memory_order_relaxed);
     }
     if (History* const history = record->history.load(std::memory_order_acquire)) history->reset();
