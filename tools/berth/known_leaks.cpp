@@ -29,19 +29,18 @@ bool read_known_leaks(const std::string& path, std::vector<KnownLeak>& out, std:
   std::size_t number = 0;
   for (std::string line; std::getline(file, line);) {
     ++number;
-    if (line.find('\0') != std::string::npos) {
-      failure = path + ":" + std::to_string(number) + ": a NUL character";
+    const auto fail = [&](const std::string& why) {
+      failure = path;
+      failure.append(":").append(std::to_string(number)).append(": ").append(why);
       return false;
-    }
+    };
+    if (line.find('\0') != std::string::npos) return fail("a NUL character");
     std::istringstream words(line.substr(0, line.find('#')));
     KnownLeak leak;
     std::string more;
     words >> leak.plugin >> leak.function >> more;
     if (leak.plugin.empty()) continue;
-    if (!more.empty()) {
-      failure = path + ":" + std::to_string(number) + ": more than PLUGIN [FUNCTION]: " + more;
-      return false;
-    }
+    if (!more.empty()) return fail("more than PLUGIN [FUNCTION]: " + more);
     bytes += leak.plugin.size();
     if (bytes > kMostBytes) {
       failure = path + ": more than 64 KiB of patterns";

@@ -88,7 +88,7 @@ int list_folder(const Site& site, Scandir* scan, const char* folder, dirent*** o
   *out = made;
   if (route(site) == nullptr) return count;
   const auto entries = static_cast<std::size_t>(count);
-  auto** list = static_cast<dirent**>(allocate_for(site, (entries != 0 ? entries : 1) * sizeof(dirent*)));
+  auto** list = static_cast<dirent**>(allocate_for(site, (entries != 0 ? entries : 1) * sizeof(void*)));
   bool complete = list != nullptr;
   for (std::size_t number = 0; number < entries; ++number) {
     void* entry = complete ? allocate_for(site, made[number]->d_reclen) : nullptr;
