@@ -212,8 +212,8 @@ void after_fork_in_child() noexcept {
 // Nobody else is in the module any more.
 void ended() noexcept { area.close(); }
 
-constinit const core::Observer observer{changed, came, went, before_fork, after_fork_in_parent, after_fork_in_child,
-                                        ended};
+constinit const core::Observer kObserver{changed, came, went, before_fork, after_fork_in_parent, after_fork_in_child,
+                                         ended};
 
 }  // namespace
 
@@ -221,7 +221,7 @@ void start_with_first_instance() noexcept {
   const pal::LockGuard held(guard);
   on = true;
   refused = false;
-  core::observer::current.store(&observer, std::memory_order_release);
+  core::observer::current.store(&kObserver, std::memory_order_release);
 }
 
 void grew(InstanceHandle instance) noexcept {
@@ -270,7 +270,7 @@ berth_status berth_publish_start(void) {
     on = false;
     return BERTH_ERR_OUT_OF_MEMORY;
   }
-  core::observer::current.store(&observer, std::memory_order_release);
+  core::observer::current.store(&kObserver, std::memory_order_release);
   return BERTH_OK;
 }
 
