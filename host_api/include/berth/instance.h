@@ -345,6 +345,23 @@ BERTH_API uint32_t berth_instance_state(const berth_instance* instance);
 /* Takes the next bytes of a text; false: no more. */
 typedef bool (*berth_writer)(void* context, const char* bytes, size_t size);
 
+/* What berth_instance_write_profile writes. */
+enum {
+  BERTH_PROFILE_PPROF = 1, /* profile.proto in a gzip file, for pprof, speedscope and others; the plugin is a label of
+                            * each sample */
+  BERTH_PROFILE_FOLDED,    /* a line a stack, "plugin;outer;inner 4096", of the bytes that live: for flame graphs */
+  BERTH_PROFILE_GPERFTOOLS /* the text of gperftools' heap profiles with its symbols, which google-pprof reads; the
+                            * plugin is the outermost frame */
+};
+
+/* Writes what berth_instance_stacks tells as a profile in another tool's format; of all live instances where `instance`
+ * is NULL. The numbers are estimates already: whoever reads the file is not to scale them once more, and the formats
+ * say so. The writer gets it in parts, with no Berth lock held, and may call Berth. An instance without samples adds
+ * nothing. INVALID_ARGUMENT; NOT_FOUND; OUT_OF_MEMORY: the writer took no more; UNSUPPORTED under Valgrind's memcheck,
+ * of one instance. [host] [any thread] */
+BERTH_API berth_status berth_instance_write_profile(berth_instance* instance, uint32_t format, berth_writer writer,
+                                                    void* context);
+
 /* Writes what every instance holds now as one JSON object, in the words of what `berth run --json` writes: `plugins` is
  * a list of instances, `quarantined` one of spans that are kept reserved. Strings are UTF-8, whatever plugins are
  * called. It is one moment and no timeline. Exact when the instances are quiet. The writer gets it in parts, with no
