@@ -151,11 +151,25 @@ void Aside::restore() noexcept {
   if (sampling.table.restore(instance_.arena, block_, sample_)) sampling.live.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool read(Instance& instance, std::uint32_t& cursor, StackCopy& out) noexcept {
-  const pal::LockGuard held(instance.sampling.lock);
-  if (!instance.sampling.table.is_open()) return false;
-  catch_up(instance.sampling);
-  return instance.sampling.table.read(cursor, out);
+bool read(Instance& instance, std::uint32_t& cursor, StackCopy& out, Patience patience) noexcept {
+  Sampling& sampling = instance.sampling;
+  if (patience == Patience::Waits) {
+    sampling.lock.lock();
+  } else {
+    constexpr int kTries = 100;
+    int tries = 0;
+    while (!sampling.lock.try_lock()) {
+      if (++tries == kTries) return false;
+      pal::sleep(100'000);
+    }
+  }
+  bool more = false;
+  if (sampling.table.is_open()) {
+    catch_up(sampling);
+    more = sampling.table.read(cursor, out);
+  }
+  sampling.lock.unlock();
+  return more;
 }
 
 std::uint32_t stack_of(Instance& instance, const void* block) noexcept {

@@ -114,8 +114,10 @@ class Aside {
   SampleTable::Taken sample_;
 };
 
-// Copies one stack after the other, as SampleTable::read(). [any thread]
-bool read(Instance& instance, std::uint32_t& cursor, StackCopy& out) noexcept;
+// Copies one stack after the other, as SampleTable::read(). At the end of a process nobody may wait for a lock whose
+// holder may be gone: then a table that somebody holds has no more stacks. [any thread]
+enum class Patience : std::uint8_t { Waits, AtEnd };
+bool read(Instance& instance, std::uint32_t& cursor, StackCopy& out, Patience patience = Patience::Waits) noexcept;
 std::uint32_t stack_of(Instance& instance, const void* block) noexcept;
 void keep_names(Instance& instance, std::uint32_t stack_number, const char* const* names) noexcept;
 

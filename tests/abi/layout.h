@@ -160,7 +160,8 @@ PIN_MEMBER(berth_load_options, release, 120, 4);
 PIN_MEMBER(berth_load_options, route, 124, 4);
 PIN_MEMBER(berth_load_options, check_references, 128, 4);
 PIN_MEMBER(berth_load_options, reserved, 132, 4);
-PIN_SIZE(berth_load_options, 136);
+PIN_MEMBER(berth_load_options, sample_bytes, 136, 8);
+PIN_SIZE(berth_load_options, 144);
 
 PIN_MEMBER(berth_error, struct_size, 0, 4);
 PIN_MEMBER(berth_error, status, 4, 4);
@@ -199,6 +200,8 @@ PIN_MEMBER(berth_unload_report, parts_uncertain, 1360, 8);
 PIN_MEMBER(berth_unload_report, part_text, 1368, 256);
 PIN_MEMBER(berth_unload_report, references, 1624, 8);
 PIN_MEMBER(berth_unload_report, reference_text, 1632, 256);
+PIN_MEMBER(berth_unload_report, stacks, 1888, 8);
+PIN_MEMBER(berth_unload_report, stack_text, 1896, 256);
 
 #endif
 

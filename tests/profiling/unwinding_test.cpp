@@ -80,7 +80,7 @@ TEST_CASE("code without unwind tables is followed by its frame pointers, up to c
   REQUIRE(list.size() == 1);
   REQUIRE(list[0].frames.size() >= 2);
   CHECK(list[0].frames[0] == static_cast<char*>(page) + 6);
-  CHECK(list[0].names[1].find("profiling_test") != std::string::npos);
+  CHECK(list[0].names[1].find("+0x") != std::string::npos);  // of a module that is known
   munmap(page, kPage);
   CHECK(stacks::of(berth.get()).size() == 1);
 }

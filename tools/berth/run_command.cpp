@@ -32,7 +32,7 @@ struct Options {
   std::string json;
   std::string leak;
   std::string known_leaks;
-  std::uint64_t sample = 0;
+  std::string sample;
   bool no_follow = false, strict = false, quiet = false;
   std::uint32_t max_pause = 1000;
   std::string trace;
@@ -142,8 +142,14 @@ bool add_leaks(const Options& options, std::string& settings) {
 
 int run(const Options& options, const std::vector<std::string>& command) {
   if (command.empty()) return say(kUsage, "there is no command: berth run [options] -- COMMAND...");
-  if (options.sample != 0) return say(kUsage, "--sample is not there yet");
   if (options.trace.find('\n') != std::string::npos) return say(kUsage, "--trace: the file's name has a line break");
+  std::uint64_t sample = 0;
+  if (!options.sample.empty()) {
+    const auto size = size_of(options.sample);
+    if (!size)
+      return say(kUsage, "--sample " + options.sample + ": a mean distance in bytes, such as 512K, or 1 for all");
+    sample = *size;
+  }
 
   std::uint64_t quota = 0;
   if (!options.quota.empty()) {
@@ -179,7 +185,7 @@ int run(const Options& options, const std::vector<std::string>& command) {
   std::string settings = "pid=" + std::to_string(getpid()) + "\ndevice=" + std::to_string(error.st_dev) +
                          "\nfile=" + std::to_string(error.st_ino) + "\nrelease=" + std::to_string(release) +
                          "\nhardening=" + std::to_string(hardening) + "\nquota=" + std::to_string(quota) +
-                         "\npause=" + std::to_string(options.max_pause) +
+                         "\npause=" + std::to_string(options.max_pause) + "\nsample=" + std::to_string(sample) +
                          "\nfollow=" + (options.no_follow ? "0" : "1") + "\nquiet=" + (options.quiet ? "1" : "0") +
                          "\nreferences=" + (options.check_references ? "1" : "0");
   if (!options.only.empty()) settings += "\nonly=" + options.only;
@@ -223,7 +229,9 @@ void add_run(CLI::App& program, std::vector<std::string> what, int& status) {
       "# begins a comment");
   command->add_flag("--strict", options->strict, "Starts nothing where plugins cannot be metered (status 125)");
   command->add_flag("--quiet", options->quiet, "No table, and no line for misuse");
-  command->add_option("--sample", options->sample)->group("");
+  command->add_option("--sample", options->sample,
+                      "Looks which calls allocate, one allocation in so many bytes, such as 512K; 1: each. What was "
+                      "forgotten, is kept or lives at the end is told by call stack");
   command
       ->add_option("--max-pause", options->max_pause,
                    "Milliseconds that all threads may stand still for, to be sure that nobody points to what is given "

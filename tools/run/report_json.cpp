@@ -6,6 +6,7 @@
 #include "berth/instance.h"
 #include "berth/version.h"
 #include "host_api/src/routing/host_counts.hpp"
+#include "host_api/src/routing/stack_sums.hpp"
 #include "tools/run/report.hpp"
 
 namespace berth::run {
@@ -95,6 +96,22 @@ void write_references(views::TextWriter& out, const routing::Record& record) noe
   out << "]";
 }
 
+// Of what was forgotten, is kept or lives, most bytes first.
+void write_stacks(views::TextWriter& out, const routing::StackSums& stacks) noexcept {
+  out << ", \"stacks\": [";
+  for (std::size_t number = 0; number < stacks.count(); ++number) {
+    const routing::StackSum& stack = stacks[number];
+    out << (number != 0 ? ", " : "") << "{\"bytes\": " << stack.bytes << ", \"blocks\": " << stack.blocks
+        << ", \"frames\": [";
+    for (std::uint32_t frame = 0; frame < (stack.depth != 0 ? stack.depth : 1); ++frame) {
+      if (frame != 0) out << ", ";
+      out.quoted(stack.names[frame]);
+    }
+    out << "]}";
+  }
+  out << "]";
+}
+
 void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   const routing::Record& record = *row.record;
   (out << "{\"path\": ").quoted(record.path) << ", \"name\": ";
@@ -127,6 +144,7 @@ void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   } else {
     out << "null";
   }
+  if (const routing::StackSums* stacks = routing::stacks_at_end(record)) write_stacks(out, *stacks);
   out << "}";
 }
 

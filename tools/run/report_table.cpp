@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "host_api/src/routing/stack_sums.hpp"
 #include "tools/run/report.hpp"
 
 namespace berth::run {
@@ -52,6 +53,19 @@ void add_holder(void* context, const char* name) {
   auto& kept = *static_cast<Kept*>(context);
   *kept.out << kept.before << name;
   kept.before = ", ";
+}
+
+// Which calls hold what is left, in a few lines: all of them are in the JSON.
+void write_stacks(views::TextWriter& out, const routing::StackSums& stacks) noexcept {
+  constexpr std::size_t kStacks = 3;
+  constexpr std::uint32_t kFrames = 5;
+  for (std::size_t number = 0; number < std::min(stacks.count(), kStacks); ++number) {
+    const routing::StackSum& stack = stacks[number];
+    bytes(out, stack.bytes);
+    out << " in about " << stack.blocks << (stack.blocks == 1 ? " block: " : " blocks: ") << stack.names[0];
+    for (std::uint32_t frame = 1; frame < std::min(stack.depth, kFrames); ++frame) out << " < " << stack.names[frame];
+    out << "\n";
+  }
 }
 
 // Wide enough for all names but the longest, which push their line to the right.
@@ -115,6 +129,7 @@ void write_table(views::TextWriter& out) noexcept {
       routing::for_each_holder(*record, add_holder, &kept);
     }
     out << "\n";
+    if (const routing::StackSums* stacks = routing::stacks_at_end(*record)) write_stacks(out, *stacks);
   }
   if (settings.routing.check_references) write_references(out);
 }

@@ -31,6 +31,7 @@ void set(Settings& out, const char* name, const char* value) noexcept {
   if (is("quota")) out.routing.quota_bytes = number;
   if (is("hardening")) out.routing.hardening = static_cast<std::uint32_t>(number);
   if (is("quarantine")) out.routing.quarantine = static_cast<std::uint32_t>(number);
+  if (is("sample")) out.routing.sample_bytes = number;
   if (is("only")) out.routing.only = value;
   if (is("follow")) out.follow = number != 0;
   if (is("quiet")) out.quiet = out.routing.quiet = number != 0;

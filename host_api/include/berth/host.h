@@ -82,6 +82,7 @@ typedef struct {
   uint32_t route;               /* BERTH_ROUTING_... */
   uint32_t check_references;    /* BERTH_REFERENCES_... */
   uint32_t reserved;            /* 0 */
+  size_t sample_bytes;          /* as berth_instance_set_sampling; 0: off */
 } berth_load_options;
 
 /* What went wrong. After BERTH_OK all of it is zero. */

@@ -153,6 +153,7 @@ struct LoadOptions {
   Routing route = Routing::Automatic;
   // Refuse is INVALID_ARGUMENT on Windows, where there is no search.
   References check_references = References::Ignore;
+  std::size_t sample_bytes = 0;  // as in berth_instance_options: UnloadReport::stacks says what the plugin forgot
 };
 
 class Host;

@@ -81,6 +81,8 @@ typedef struct {
   char part_text[BERTH_REPORT_TEXT_BYTES];      /* the first of them, and what is not metered of it */
   size_t references;                            /* who was found to point into the instance, or the module */
   char reference_text[BERTH_REPORT_TEXT_BYTES]; /* their names, with commas; or why none could be told */
+  size_t stacks;                                /* call stacks of what lives; 0 where no samples were taken */
+  char stack_text[BERTH_REPORT_TEXT_BYTES];     /* that of most bytes: "480 bytes in 3 blocks: grow+0x1f < main+0x40" */
 } berth_unload_report;
 
 #endif

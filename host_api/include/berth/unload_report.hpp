@@ -93,6 +93,14 @@ struct Reference {
 // As many references into modules a report has at most.
 inline constexpr std::size_t kMostModuleReferences = 16;
 
+// Blocks that one call stack has allocated and nobody has freed, as samples tell: estimates without bias, exact where
+// each allocation is a sample.
+struct StackReport {
+  std::size_t blocks = 0;
+  std::size_t bytes = 0;
+  std::vector<std::string> frames;  // "function+0x1f", innermost first, as they were called while the module was mapped
+};
+
 // How an unload ended.
 struct UnloadReport {
   enum class Outcome {
@@ -124,6 +132,7 @@ struct UnloadReport {
   // Empty, or why nobody could tell who points into the modules. With references: why some of them may be old addresses
   // that nobody uses (of an adopted module nobody has looked at memory before it was opened).
   std::string references_unknown;
+  std::vector<StackReport> stacks;  // of what lives, most bytes first; empty where no samples were taken
 
   // Fills a C struct up to the size that its struct_size says. INVALID_ARGUMENT if that is below version 1's.
   berth_status copy_to(berth_unload_report* out) const noexcept;

@@ -59,6 +59,7 @@ LoadOptions load_options_of(const berth_load_options* caller) {
       one_of(given.check_threads, BERTH_CHECK_THREADS_OFF, "check_threads") != BERTH_CHECK_THREADS_OFF;
   options.keep_copy = given.keep_copy != 0;
   options.release = Release{one_of(given.release, BERTH_RELEASE_NEVER, "release")};
+  options.sample_bytes = given.sample_bytes;
   options.route = Routing{one_of(given.route, BERTH_ROUTING_REQUIRED, "route")};
   options.check_references = References{one_of(given.check_references, BERTH_REFERENCES_REFUSE, "check_references")};
   one_of(given.reserved, 0, "reserved");

@@ -35,6 +35,7 @@ std::string of_the_instance(const LoadOptions& options) {
   names.add_if(options.on_pressure_context != nullptr, "on_pressure_context");
   names.add_if(options.user_data != nullptr, "user_data");
   names.add_if(options.realtime_bytes != 0, "realtime_bytes");
+  names.add_if(options.sample_bytes != 0, "sample_bytes");
   names.add_if(options.realtime_threads != 0, "realtime_threads");
   return names.text();
 }

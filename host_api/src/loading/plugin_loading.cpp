@@ -124,6 +124,7 @@ void create_instance(PluginState& plugin, const LoadOptions& options) {
   wanted.user_data = options.user_data;
   wanted.realtime_bytes = options.realtime_bytes;
   wanted.realtime_threads = options.realtime_threads;
+  wanted.sample_bytes = options.sample_bytes;
   core::Line why;
   const berth_status status = berth::create_instance(&wanted, &plugin.instance, why);
   if (status != BERTH_OK) fail(plugin, status, std::string("no instance: ") + why.c_str());

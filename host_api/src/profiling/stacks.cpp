@@ -21,16 +21,19 @@ const char* name_of(core::StackKind kind) noexcept {
   return kind == core::StackKind::Realtime ? "[real-time thread]" : "other stacks";
 }
 
-bool NamedStack::read(core::Instance& instance, std::uint32_t& cursor) noexcept {
+bool NamedStack::read(core::Instance& instance, std::uint32_t& cursor, Which which,
+                      core::sampling::Patience patience) noexcept {
   do {
-    if (!core::sampling::read(instance, cursor, copy_)) return false;
-  } while (copy_.sums.total.bytes == 0);
+    if (!core::sampling::read(instance, cursor, copy_, patience)) return false;
+  } while ((which == Which::Live ? copy_.sums.live : copy_.sums.total).bytes == 0);
   names_[0] = name_of(copy_.kind);
   for (std::uint32_t i = 0; i < copy_.depth; ++i) {
     names_[i] = copy_.names[i];
     if (names_[i] != nullptr) continue;
-    name_frame(copy_.frames[i], texts_[i]);
-    names_[i] = texts_[i];
+    const std::size_t place = core::kMostFrames - copy_.depth + i;
+    if (asked_[place] != copy_.frames[i]) name_frame(copy_.frames[i], texts_[place]);
+    asked_[place] = copy_.frames[i];
+    names_[i] = texts_[place];
   }
   const core::StackSums& sums = copy_.sums;
   stack_ = {sizeof(berth_stack),   copy_.depth,
@@ -42,9 +45,17 @@ bool NamedStack::read(core::Instance& instance, std::uint32_t& cursor) noexcept 
 }
 
 void keep_names(core::Instance& instance) noexcept {
-  NamedStack named;
-  for (std::uint32_t cursor = 0; named.read(instance, cursor);) {
-    core::sampling::keep_names(instance, named.number(), named.stack().names);
+  {
+    NamedStack named;
+    for (std::uint32_t cursor = 0; named.read(instance, cursor, NamedStack::Which::Live);) {
+      core::sampling::keep_names(instance, named.number(), named.stack().names);
+    }
+  }
+  // Of the others only that their addresses mean nothing any more.
+  const char* const none[core::kMostFrames] = {};
+  core::StackCopy copy;
+  for (std::uint32_t cursor = 0; core::sampling::read(instance, cursor, copy);) {
+    if (copy.kind == core::StackKind::Known) core::sampling::keep_names(instance, copy.number, none);
   }
 }
 

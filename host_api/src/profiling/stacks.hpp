@@ -19,7 +19,9 @@ const char* name_of(core::StackKind kind) noexcept;
 class NamedStack {
  public:
   // The next one of the instance after `cursor`, 0: the first. False: there are no more.
-  bool read(core::Instance& instance, std::uint32_t& cursor) noexcept;
+  enum class Which : std::uint8_t { All, Live };
+  bool read(core::Instance& instance, std::uint32_t& cursor, Which which = Which::All,
+            core::sampling::Patience patience = core::sampling::Patience::Waits) noexcept;
 
   const berth_stack& stack() const noexcept { return stack_; }
   std::uint32_t number() const noexcept { return copy_.number; }
@@ -29,11 +31,13 @@ class NamedStack {
   core::StackCopy copy_{};
   berth_stack stack_{};
   std::array<const char*, core::kMostFrames> names_{};
+  // Counted from the outermost frame, because neighbouring stacks share those: what was asked once is not asked again.
+  std::array<const void*, core::kMostFrames> asked_{};
   char texts_[core::kMostFrames][kNameBytes];
 };
 
-// Keeps the names of all frames with their stacks: before modules close. What allocates there afterwards is counted
-// apart, whatever its addresses. [any thread]
+// Keeps the names of all frames with their stacks, of those that live: before modules close. What allocates afterwards
+// is counted apart, whatever its addresses. [any thread]
 void keep_names(core::Instance& instance) noexcept;
 
 }  // namespace berth::profiling

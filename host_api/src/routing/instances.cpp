@@ -44,6 +44,7 @@ berth_allocator* make_instance(Module& module) noexcept {
   options.on_misuse = count_misuse;
   options.on_misuse_context = module.record;
   options.user_data = &module;
+  options.sample_bytes = settings().sample_bytes;
   berth_instance* instance = nullptr;
   if (berth_instance_create(&options, &instance) != BERTH_OK) {
     module.refused.store(true, std::memory_order_relaxed);

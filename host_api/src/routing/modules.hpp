@@ -36,6 +36,7 @@ struct Settings {
   std::uint32_t quarantine = 64;                // destroyed instances whose addresses stay reserved
   bool quiet = false;                           // misuse is counted and not told
   bool check_references = false;                // what leads into a module that is gone is looked for
+  std::size_t sample_bytes = 0;                 // as of berth_instance_options
 };
 
 // What was found to lead into a module that is gone, over all its loads. Added to under the loader's lock; read at the
@@ -61,6 +62,8 @@ class LeftReferences {
   Entry entries_[kMost] = {};
 };
 
+class StackSums;
+
 // What is told of one file. Strings live as long as the process. Written under the loader's lock or the table's,
 // counters by any thread (relaxed: statistics); read at the end without any lock.
 struct Record {
@@ -81,8 +84,9 @@ struct Record {
   std::atomic<History*> history{nullptr};  // made with its first point (release)
   // Unloads after which it was looked for who leads there, and after which it could not be.
   std::atomic<std::uint64_t> looked{0}, unlooked{0};
-  std::atomic<LeftReferences*> left{nullptr};  // null: nobody. Set once (release), read by reports (acquire)
-  std::atomic<std::size_t> group_bytes{0};     // live ones of it and of what it brought in, where there is a quota
+  std::atomic<LeftReferences*> left{nullptr};         // null: nobody. Set once (release), read by reports (acquire)
+  std::atomic<StackSums*> forgotten_stacks{nullptr};  // made once (release), where samples are taken
+  std::atomic<std::size_t> group_bytes{0};  // live ones of it and of what it brought in, where there is a quota
 };
 
 // Names of those who point into a kept instance. Written by whoever looks, one at a time; read at the end of the

@@ -4,6 +4,7 @@
 #include "allocator/misuse/departed.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 #include "arenas/pal/lock.hpp"
+#include "host_api/src/profiling/stacks.hpp"
 #include "host_api/src/routing/instances.hpp"
 #include "host_api/src/routing/left_references.hpp"
 #include "host_api/src/routing/module_table.hpp"
@@ -11,7 +12,9 @@
 #include "host_api/src/routing/records.hpp"
 #include "host_api/src/routing/release.hpp"
 #include "host_api/src/routing/run_times.hpp"
+#include "host_api/src/routing/stack_sums.hpp"
 #include "host_api/src/routing/store.hpp"
+#include "host_api/src/unwinding/unwinder.hpp"
 #include "host_api/src/views/publishing.hpp"
 
 namespace berth::routing {
@@ -74,6 +77,10 @@ void start(const Settings& chosen) noexcept {
         mark_code(image, is_own ? kSystem : code_of_others(path));  // our return addresses are left on stacks, too
       },
       nullptr);
+  if (chosen.sample_bytes != 0) {
+    unwinding::leave_out(own_code.begin, own_code.end);
+    unwinding::ask_scheduler();  // nobody prepares threads here
+  }
   has_started.store(true, std::memory_order_release);
 }
 
@@ -140,6 +147,8 @@ void closing(Module* module) noexcept {
   }
   look_at_binding(*module);
   if (state == ModuleState::Mapped) left_references::closing(*module);
+  // What comes in between is named by where it was: the module's destructors have run.
+  if (core::Instance* instance = instance_in(*module)) profiling::keep_names(*instance);
   {
     // A report that looks at the module keeps it where it is.
     const pal::LockGuard held(table::lock());

@@ -7,6 +7,7 @@
 
 #include "host_api/src/routing/records.hpp"
 #include "host_api/src/routing/run_times.hpp"
+#include "host_api/src/routing/stack_sums.hpp"
 #include "host_api/src/routing/store.hpp"
 
 namespace berth::routing {
@@ -69,6 +70,7 @@ void reset_records() noexcept {
     }
     if (History* const history = record->history.load(std::memory_order_acquire)) history->reset();
     if (LeftReferences* const left = record->left.load(std::memory_order_acquire)) left->reset();
+    if (StackSums* stacks = record->forgotten_stacks.load(std::memory_order_relaxed)) stacks->clear();
   }
 }
 

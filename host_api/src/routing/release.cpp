@@ -15,6 +15,7 @@
 #include "host_api/src/references/scratch.hpp"
 #include "host_api/src/routing/instances.hpp"
 #include "host_api/src/routing/module_table.hpp"
+#include "host_api/src/routing/stack_sums.hpp"
 #include "host_api/src/views/publishing.hpp"
 
 namespace berth::routing {
@@ -83,7 +84,9 @@ void keep_for(Module& module, const char* reason) noexcept {
   module.kept_by.add(reason);
 }
 
-void count_forgotten(Record& record, const berth_instance_statistics& statistics) noexcept {
+void count_forgotten(const Module& module, const berth_instance_statistics& statistics) noexcept {
+  Record& record = *module.record;
+  add_forgotten_stacks(module);
   record.forgotten_blocks.fetch_add(statistics.live_blocks, std::memory_order_relaxed);
   record.forgotten_bytes.fetch_add(statistics.live_bytes, std::memory_order_relaxed);
 }
@@ -170,7 +173,7 @@ void look(std::uintptr_t caller_frame, std::uint64_t longest_pause, Decide decid
 void decide(Module& module, const references::Verdict& verdict, references::Outcome outcome) noexcept {
   if (outcome == references::Outcome::Done && !verdict.reached) {
     const berth_instance_statistics statistics = statistics_of(module);
-    count_forgotten(*module.record, statistics);
+    count_forgotten(module, statistics);
     return destroy(module, statistics);
   }
   if (verdict.reached) {
@@ -226,7 +229,7 @@ void give_back(Module& module) noexcept {
     any_fresh = true;
     return;
   }
-  count_forgotten(record, statistics);
+  count_forgotten(module, statistics);
   destroy(module, statistics);
 }
 
@@ -243,7 +246,7 @@ void look_at_kept_at_end(std::uintptr_t caller_frame) noexcept {
   look(caller_frame, std::min(longest_pause(), kPauseAtEnd),
        [](Module& module, const references::Verdict& verdict, references::Outcome outcome) noexcept {
          if (outcome == references::Outcome::Done && !verdict.reached) {
-           count_forgotten(*module.record, statistics_of(module));
+           count_forgotten(module, statistics_of(module));
            module.forgotten_at_end.store(true, std::memory_order_relaxed);
          }
          // It stays held: nothing is given back at the end of a process.

@@ -25,6 +25,7 @@
 #include "host_api/src/unloading/left_behind.hpp"
 #include "host_api/src/unloading/modules_of_many.hpp"
 #include "host_api/src/unloading/pointed_into.hpp"
+#include "host_api/src/unloading/stack_reports.hpp"
 #include "host_api/src/unloading/survivors.hpp"
 
 namespace berth::detail {
@@ -144,6 +145,7 @@ void close(PluginState& plugin) noexcept {
   }
   plugin.metering = find_metering(plugin, plugin.parts);
   tell_views(plugin, plugin.metering);
+  keep_stack_names(plugin.instance);
   close_module(plugin);
 }
 
@@ -191,6 +193,7 @@ void destroy_instance(PluginState& plugin, UnloadReport& report) noexcept {
 
 // The module has left. The instance goes, or is kept where `plugin.obstacle` says why.
 void end_instance(PluginState& plugin, UnloadReport& report) noexcept {
+  report.stacks = live_stacks(plugin.instance);
   if (!plugin.obstacle) {
     destroy_instance(plugin, report);
     return;
@@ -275,6 +278,7 @@ void report_zombie(const PluginState& plugin, UnloadReport& report) noexcept {
     report.live_blocks = statistics.live_blocks;
     report.live_bytes = statistics.live_bytes;
   }
+  report.stacks = live_stacks(plugin.instance);
   tell_obstacle(plugin, report);
 }
 

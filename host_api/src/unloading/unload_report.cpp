@@ -16,6 +16,13 @@ namespace {
 constexpr std::size_t kReportV1 = 816;
 static_assert(sizeof(void*) != 8 || sizeof(berth_unload_report) >= kReportV1);
 
+std::string to_text(const StackReport& stack) {
+  std::string text = std::to_string(stack.bytes) + " bytes in " + std::to_string(stack.blocks) +
+                     (stack.blocks == 1 ? " block: " : " blocks: ");
+  for (const std::string& frame : stack.frames) text += (&frame != &stack.frames.front() ? " < " : "") + frame;
+  return text;
+}
+
 }  // namespace
 
 const char* cause_name(Cause cause) noexcept {
@@ -83,6 +90,11 @@ berth_status UnloadReport::copy_to(berth_unload_report* out) const noexcept {
   } catch (...) {  // out of memory costs names only
   }
   copy_text(ours.reference_text, references.empty() ? references_unknown : names);
+  ours.stacks = stacks.size();
+  try {
+    if (!stacks.empty()) copy_text(ours.stack_text, to_text(stacks.front()));
+  } catch (...) {  // out of memory costs the text
+  }
   write_struct(out, ours);
   return BERTH_OK;
 }

@@ -16,11 +16,16 @@
 namespace berth::unwinding {
 
 // Return addresses, innermost first: those of the frames from `caller` on, if it is one of them, else of all. Returns
-// how many.
+// how many, or kOfRealtimeThread.
+inline constexpr unsigned kOfRealtimeThread = ~0u;
 unsigned walk(const void* caller, const void** frames, unsigned most) noexcept;
 
 // Frames in this code are left out while they are the innermost ones: of a library that stands between the caller and
 // the handle. Once, before any walk.
 void leave_out(std::uintptr_t begin, std::uintptr_t end) noexcept;
+
+// The system is asked in each walk whether it schedules the thread for real time (SCHED_FIFO, SCHED_RR): such a thread
+// is not walked. For hosts that prepare none of theirs. Once, before any walk; no effect on Windows.
+void ask_scheduler() noexcept;
 
 }  // namespace berth::unwinding

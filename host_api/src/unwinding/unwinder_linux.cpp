@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
+#include <sched.h>
+
 #include "host_api/src/unwinding/unwind_tables_linux.hpp"
 #include "host_api/src/unwinding/unwinder.hpp"
 
@@ -7,9 +9,10 @@ namespace berth::unwinding {
 
 namespace {
 
-// Written once before any walk (leave_out), read by walks.
+// Written once before any walk (leave_out, ask_scheduler), read by walks.
 constinit std::uintptr_t left_out_begin = 0;
 constinit std::uintptr_t left_out_end = 0;
+constinit bool asks_scheduler = false;
 
 constexpr unsigned kMostSteps = 96;
 
@@ -89,8 +92,20 @@ void leave_out(std::uintptr_t begin, std::uintptr_t end) noexcept {
   left_out_end = end;
 }
 
+void ask_scheduler() noexcept { asks_scheduler = true; }
+
+namespace {
+
+bool is_scheduled_for_real_time() noexcept {
+  const int policy = sched_getscheduler(0) & ~SCHED_RESET_ON_FORK;
+  return policy == SCHED_FIFO || policy == SCHED_RR;
+}
+
+}  // namespace
+
 // Not inlined: its own frame is where the walk begins.
 [[gnu::noinline]] unsigned walk(const void* caller, const void** frames, unsigned most) noexcept {
+  if (asks_scheduler && is_scheduled_for_real_time()) return kOfRealtimeThread;
   Frames found(caller, frames, most);
   Registers here;
 #if defined(__x86_64__)

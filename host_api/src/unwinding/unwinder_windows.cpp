@@ -8,6 +8,7 @@
 namespace berth::unwinding {
 
 void leave_out(std::uintptr_t, std::uintptr_t) noexcept {}
+void ask_scheduler() noexcept {}
 
 // The system follows its own tables, which every module of this architecture has.
 unsigned walk(const void* caller, const void** frames, unsigned most) noexcept {
