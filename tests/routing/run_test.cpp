@@ -125,6 +125,18 @@ TEST_CASE("leaks that are known do not fail, and others do") {
   std::string errors;
   CHECK(status_with("leaky.so work*\n", &errors) == 0);
   CHECK(errors.find("functions are not compared") != std::string::npos);
+  // By function, where samples tell them.
+  const auto status_sampled = [&](const std::string& text) {
+    std::ofstream(file) << text;
+    return run_host("--sample 1 --fail-on-leak --known-leaks " + file, "well 2 " BERTH_LEAKY " " BERTH_CLEAN)
+        .outcome.status;
+  };
+  CHECK(status_sampled("leaky.so work\n") == 0);
+  CHECK(status_sampled("leaky.so w?r*\n") == 0);
+  CHECK(status_sampled("leaky.so construct\n") == 1);
+  CHECK(status_sampled("leaky.so wor\n") == 1);
+  CHECK(status_sampled("clean.so work\n") == 1);
+  CHECK(status_sampled("leaky.so construct\nleaky.so\n") == 0);
   // By itself it means that others fail.
   std::ofstream(file) << "other\n";
   CHECK(run_host("--known-leaks " + file, "well 1 " BERTH_LEAKY).outcome.status == 1);
@@ -150,7 +162,7 @@ TEST_CASE("wrong usage and what cannot be started have their status") {
   CHECK(shell(kBerth + " run -- " + (scratch() / "nobody").string()).status == 127);
   CHECK(shell(kBerth + " run").status == 125);
   CHECK(shell(kBerth + " run --release sometimes -- true").status == 125);
-  CHECK(shell(kBerth + " run --sample 100 -- true").status == 125);
+  CHECK(shell(kBerth + " run --sample often -- true").status == 125);
   CHECK(shell(kBerth + " run --quota little -- true").status == 125);
   CHECK(shell(kBerth + " run --help").status == 0);
 }

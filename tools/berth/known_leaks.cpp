@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-//
 #include "tools/berth/known_leaks.hpp"
 
 #include <cerrno>
@@ -41,7 +40,7 @@ bool read_known_leaks(const std::string& path, std::vector<KnownLeak>& out, std:
     words >> leak.plugin >> leak.function >> more;
     if (leak.plugin.empty()) continue;
     if (!more.empty()) return fail("more than PLUGIN [FUNCTION]: " + more);
-    bytes += leak.plugin.size();
+    bytes += leak.plugin.size() + leak.function.size();
     if (bytes > kMostBytes) {
       failure = path + ": more than 64 KiB of patterns";
       return false;

@@ -131,11 +131,11 @@ bool add_leaks(const Options& options, std::string& settings) {
   }
   bool names_functions = false;
   for (const KnownLeak& leak : known) {
-    settings += "\nknown=" + leak.plugin;
+    settings += "\nknown=" + leak.plugin + (leak.function.empty() ? "" : " " + leak.function);
     names_functions |= !leak.function.empty();
   }
-  if (names_functions && !options.quiet) {
-    say(0, options.known_leaks + ": functions are not compared, plugins are, because stacks are not sampled");
+  if (names_functions && options.sample.empty() && !options.quiet) {
+    say(0, options.known_leaks + ": functions are not compared, plugins are: --sample 1 tells the functions");
   }
   return true;
 }

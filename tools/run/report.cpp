@@ -7,11 +7,13 @@
 #include <fnmatch.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <initializer_list>
 
 #include "arenas/pal/errno_keeper.hpp"
+#include "host_api/src/routing/stack_sums.hpp"
 #include "tools/run/standard_error.hpp"
 #include "tools/run/trace.hpp"
 
@@ -71,21 +73,53 @@ bool any_loaded() noexcept {
   return false;
 }
 
-bool is_known_leak(const routing::Record& record) noexcept {
+bool is_of_plugin(const KnownLeak& known, const routing::Record& record) noexcept {
   const char* slash = std::strrchr(record.path, '/');
   const char* file = slash != nullptr ? slash + 1 : record.path;
-  for (const KnownLeak* known = settings.known_leaks; known != nullptr; known = known->next) {
-    for (const char* name : {record.path, file, record.name}) {
-      if (fnmatch(known->plugin, name, 0) == 0) return true;
-    }
+  for (const char* name : {record.path, file, record.name}) {
+    if (fnmatch(known.plugin, name, 0) == 0) return true;
   }
   return false;
 }
 
+// A frame is called "function+0x1f".
+bool is_called(const char* frame, const char* pattern) noexcept {
+  char function[256];
+  const std::size_t length = std::min(std::strcspn(frame, "+"), sizeof(function) - 1);
+  std::memcpy(function, frame, length);
+  function[length] = '\0';
+  return fnmatch(pattern, function, 0) == 0;
+}
+
+bool has_frame(const routing::StackSum& stack, const char* pattern) noexcept {
+  for (std::uint32_t frame = 0; frame < stack.depth; ++frame) {
+    if (is_called(stack.names[frame], pattern)) return true;
+  }
+  return false;
+}
+
+// Of what was forgotten, what functions left there that are known for it; they are compared where samples tell them.
+std::uint64_t bytes_of_known_functions(const routing::Record& record) noexcept {
+  const routing::StackSums* stacks = record.forgotten_stacks.load(std::memory_order_acquire);
+  std::uint64_t bytes = 0;
+  for (std::size_t number = 0; stacks != nullptr && number < stacks->count(); ++number) {
+    for (const KnownLeak* known = settings.known_leaks; known != nullptr; known = known->next) {
+      if (known->function == nullptr || !is_of_plugin(*known, record)) continue;
+      if (!has_frame((*stacks)[number], known->function)) continue;
+      bytes += (*stacks)[number].bytes;
+      break;
+    }
+  }
+  return bytes;
+}
+
 std::uint64_t leaked_bytes(const routing::Record& record) noexcept {
-  const std::uint64_t bytes =
-      record.forgotten_bytes.load(std::memory_order_relaxed) + routing::sum_of(record).kept_bytes;
-  return bytes != 0 && !is_known_leak(record) ? bytes : 0;
+  for (const KnownLeak* known = settings.known_leaks; known != nullptr; known = known->next) {
+    const bool is_all = known->function == nullptr || settings.routing.sample_bytes == 0;
+    if (is_all && is_of_plugin(*known, record)) return 0;
+  }
+  const std::uint64_t forgotten = record.forgotten_bytes.load(std::memory_order_relaxed);
+  return forgotten - std::min(forgotten, bytes_of_known_functions(record)) + routing::sum_of(record).kept_bytes;
 }
 
 // Says who, where it is more than is let pass.

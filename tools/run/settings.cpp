@@ -44,8 +44,10 @@ void set(Settings& out, const char* name, const char* value) noexcept {
   if (is("known")) {
     auto* known = routing::store::make<KnownLeak>(1);
     if (known == nullptr) return;
-    *known = {value, out.known_leaks};
-    out.known_leaks = known;
+    const char* const space = std::strchr(value, ' ');
+    *known = {value, space != nullptr ? space + 1 : nullptr, out.known_leaks};
+    if (space != nullptr) known->plugin = routing::store::copy(value, static_cast<std::size_t>(space - value));
+    if (known->plugin != nullptr) out.known_leaks = known;
   }
   if (is("trace")) out.trace = value;
   if (is("json")) out.json = value;

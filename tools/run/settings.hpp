@@ -19,6 +19,7 @@ inline constexpr const char* kVariable = "BERTH_RUN";
 // Leaks that are not to fail: of plugins that fit a shell pattern.
 struct KnownLeak {
   const char* plugin = nullptr;
+  const char* function = nullptr;  // null: all that the plugin leaves behind
   const KnownLeak* next = nullptr;
 };
 
