@@ -14,6 +14,7 @@
 #include "allocator/misuse/inspect.hpp"
 #include "allocator/observer.hpp"
 #include "allocator/pressure.hpp"
+#include "allocator/registry.hpp"
 #include "allocator/threads/remote_frees.hpp"
 #include "arenas/pal/errno_keeper.hpp"
 
@@ -423,6 +424,16 @@ void purge(Instance& instance) noexcept {
   if (instance.hardening == Hardening::Guarded) guarded_blocks::purge(instance);
   instance.arena.purge();
   observer::tell_changed(instance);
+}
+
+void give_back_idle() noexcept {
+  registry::for_each(
+      [](Instance& instance, void*) {
+        if (realtime::may_not_wait(instance)) return;
+        realtime::free_deferred(instance);
+        instance.arena.give_back_idle();
+      },
+      nullptr);
 }
 
 #define BERTH_OPERATIONS(level)                                                                                  \

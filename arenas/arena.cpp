@@ -13,8 +13,6 @@ namespace berth::core {
 
 namespace {
 
-constexpr std::uint64_t kReadyShare = 8;
-
 // The share of the committed pages that a purge leaves in parts of huge pages.
 constexpr std::uint64_t kHugeRests = 32;
 
@@ -77,11 +75,13 @@ Arena::Allocation Arena::allocate(std::uint64_t pages, std::uint64_t alignment) 
   const PageRun run = take(pages, alignment, zero);
   if (!run) return {};
   set_run(run, 0);
+  note_rests();
   return {page_address(run.first), zero};
 }
 
-// Ready pages first, because they cost nothing; then clean ones; then a hole of several blocks; then pages never used;
-// last, everything free is made clean, so that neighbours of different states merge, and every hole is looked at.
+// Ready pages first, because they cost nothing, small runs not those that are kept for large ones; then clean ones;
+// then a hole of several blocks; then pages never used; last, everything free is made clean, so that neighbours of
+// different states merge, and every hole is looked at.
 PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) noexcept {
   if (pages > span_.bytes() >> pal::kPageShift || alignment > span_.bytes() >> pal::kPageShift) return {};
   zero = true;
@@ -89,10 +89,17 @@ PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) no
     if (const PageRun run = take_packed(pages, 1)) return run;
   }
   zero = false;
+  const bool large = pages >= KeptRuns::kLeastPages;
+  if (alignment == 1 && large) {
+    if (const PageRun run = take_kept(pages, 1)) return run;
+    if (const PageRun run = take_kept_and_more(pages)) return run;
+  }
   if (const PageRun run = buddy_.take(pages, alignment, FreeState::Dirty)) return run;
   if (alignment == 1) {
     if (const PageRun run = take_hole(pages, kHoleTries, zero)) return run;
+    zero = false;
   }
+  if (const PageRun run = alignment == 1 && large ? PageRun{} : take_kept(pages, alignment)) return run;
   zero = true;
   if (alignment != 1) {
     if (const PageRun run = take_packed(pages, alignment)) return run;
@@ -118,7 +125,7 @@ PageRun Arena::take(std::uint64_t pages, std::uint64_t alignment, bool& zero) no
 // Adjacent free blocks that no power of two joins.
 PageRun Arena::take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexcept {
   for (;;) {
-    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
+    const std::uint64_t times_given = times_given_;
     const PageRun hole = buddy_.find_hole(pages, tries);
     std::uint64_t clean = 0;
     if (!hole) return {};
@@ -127,7 +134,7 @@ PageRun Arena::take_hole(std::uint64_t pages, unsigned tries, bool& zero) noexce
       return hole;
     }
     // Making room may have moved the hole's blocks.
-    if (buddy_.free_pages(FreeState::Dirty) == ready) return {};
+    if (times_given_ == times_given) return {};
   }
 }
 
@@ -143,13 +150,13 @@ bool Arena::take_free(PageRun run, std::uint64_t& clean) noexcept {
       all_clean = clean;
     }
     // Making room may turn some of these very pages clean: count them anew until nothing changes.
-    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
+    const std::uint64_t times_given = times_given_;
     if (!make_room(all_clean)) {
       if (all.pages == run.pages) return false;
       stop_huge_pages();
       continue;
     }
-    if (buddy_.free_pages(FreeState::Dirty) != ready) continue;
+    if (times_given_ != times_given) continue;
     if (!pal::recommit(page_address(all.first), bytes(all.pages))) return false;
     buddy_.take_exactly(all);
     note_commit(all_clean);
@@ -229,7 +236,7 @@ bool Arena::commit(PageRun run) noexcept {
   return true;
 }
 
-bool Arena::deallocate(char* address, std::uint64_t& pages) noexcept {
+bool Arena::deallocate(char* address, std::uint64_t& pages, Use use) noexcept {
   const pal::LockGuard held(lock_);
   const PageNumber first = page_number(address);
   const std::uint64_t word = pagemap_.word(first);
@@ -238,8 +245,9 @@ bool Arena::deallocate(char* address, std::uint64_t& pages) noexcept {
   pages = run.pages;
   const std::uint64_t moved = moved_pages(first);
   pagemap_.set_word(first, 0);
-  if (take_back(run, moved) && moved != 0) count_moved_runs(-1);
+  if (take_back(run, moved, use) && moved != 0) count_moved_runs(-1);
   limit_ready();
+  note_rests();
   return true;
 }
 
@@ -251,22 +259,24 @@ Arena::Resize Arena::resize(char* address, std::uint64_t pages, std::uint64_t& o
   old_pages = page_word::value(word);
   std::uint64_t moved = moved_pages(first);
   if (pages < old_pages) {
-    take_back({first + pages, old_pages - pages}, moved > pages ? moved - pages : 0);
+    take_back({first + pages, old_pages - pages}, moved > pages ? moved - pages : 0, Use::LargeBlock);
     moved = std::min(moved, pages);
     limit_ready();
   } else if (pages > old_pages) {
     std::uint64_t clean = 0;
     if (pages > span_.bytes() >> pal::kPageShift) return Resize::Refused;
+    if (const PageRun kept = kept_.take_at(pagemap_, first + old_pages)) buddy_.put(kept, FreeState::Dirty);
     if (!take_free({first + old_pages, pages - old_pages}, clean)) return Resize::Refused;
   }
   set_run({first, pages}, moved);
+  note_rests();
   return Resize::Done;
 }
 
 void Arena::purge() noexcept {
   const pal::LockGuard held(lock_);
   give_back(0, committed_pages_.load(std::memory_order_relaxed) / kHugeRests);
-  ready_pages_ = kReadyPages;
+  ready_least_ = kReadyPages;
   gone_pages_ = 0;
   buddy_.retreat();
   // The limit first: else who frees what it has no right to free would look at entries that are no books any more, and
@@ -312,55 +322,6 @@ Arena::Counts Arena::counts() const noexcept {
 PageNumber Arena::lowest_page() noexcept {
   const pal::LockGuard held(lock_);
   return buddy_.lowest();
-}
-
-// Whether the quota allows `pages` more; free pages that are kept ready are given up for it.
-bool Arena::make_room(std::uint64_t pages) noexcept {
-  const std::size_t quota = quota_bytes_.load(std::memory_order_relaxed);
-  if (quota == 0) return true;
-  const std::uint64_t allowed = quota >> pal::kPageShift;
-  const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
-  if (pages > allowed) return false;
-  if (committed + pages <= allowed) return true;
-  for (PageRun& left : packing_) end_packing(left);
-  const std::uint64_t excess = committed + pages - allowed;
-  const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
-  return ready >= excess && give_back(ready - excess, ready - excess) >= excess;
-}
-
-// The policy for empty memory that the header states.
-void Arena::limit_ready() noexcept {
-  const std::uint64_t committed = committed_pages_.load(std::memory_order_relaxed);
-  const std::uint64_t allowed = std::max(ready_pages_, committed / kReadyShare);
-  if (buddy_.free_pages(FreeState::Dirty) > allowed) gone_pages_ += give_back(allowed / 2, allowed);
-}
-
-// Pages without memory are handed out: as many as went back might as well have stayed.
-void Arena::note_commit(std::uint64_t pages) noexcept {
-  const std::uint64_t again = std::min(pages, gone_pages_);
-  gone_pages_ -= again;
-  ready_pages_ = std::min(ready_pages_ + again, kMostReadyPages);
-}
-
-// Gives the largest ready blocks back until `keep` pages are left; parts of huge pages, which must be broken up for
-// that, only until `tolerated` are left. Returns how many pages went.
-std::uint64_t Arena::give_back(std::uint64_t keep, std::uint64_t tolerated) noexcept {
-  std::uint64_t given = 0;
-  for (PageRun& left : packing_) end_packing(left);
-  while (buddy_.free_pages(FreeState::Dirty) > keep) {
-    const std::uint64_t ready = buddy_.free_pages(FreeState::Dirty);
-    const PageRun run = buddy_.take_largest(FreeState::Dirty);
-    const bool part = run.first < huge_top_ && run.pages < pal::kHugePages;
-    if (part && ready > tolerated) stop_huge_pages();
-    if ((part && ready <= tolerated) || !pal::decommit(page_address(run.first), bytes(run.pages))) {
-      buddy_.put(run, FreeState::Dirty);
-      break;
-    }
-    discharge(run.pages);
-    buddy_.put(run, FreeState::Clean);
-    given += run.pages;
-  }
-  return given;
 }
 
 void Arena::charge(std::uint64_t pages) noexcept {

@@ -4,12 +4,20 @@
 // Arena: hands out runs of pages of one span and takes them back, within a quota, with exact books ("commit is
 // accounted").
 //
-// Committed is what is handed out, what is free but kept ready (dirty), and the books' own pages. Pages never used and
-// pages given back (clean) are not. The policy for empty memory ("empty memory goes back"): free pages stay ready until
-// they exceed an eighth of what is committed and 4 MiB; then the largest free blocks go back to the system until half
-// of that is left. Where what went back is asked for again, the 4 MiB grow by as much, to 32 MiB at the most: so a
-// large block that comes and goes costs system calls once. purge() gives all of them back now, and forgets that. Huge
-// pages (arena_huge_pages.cpp) are committed, and go back, as a whole.
+// Committed is what is handed out, what is free but kept ready, and the books' own pages. Pages never used and pages
+// given back (clean) are not. The policy for empty memory ("empty memory goes back"), in arena_ready.cpp:
+//
+//   by bytes   large blocks that were freed are kept whole (kept_runs.hpp) until they and all that is ready exceed a
+//              third of what is in use and 4 MiB: then what came first goes. Other free pages stay ready up to an
+//              eighth of what is committed and 4 MiB: then the largest go, until half of that is left. Where what went
+//              back is asked for again, the 4 MiB grow by as much, to 32 MiB at the most: so a large block that comes
+//              and goes costs system calls once.
+//   by age     what nobody has asked for within a second goes when the next call comes by: one that comes to the arena
+//              anyway, or give_back_idle(). No thread looks after it.
+//   before the quota or the system refuses, as much goes as is needed; with purge() everything, now, and the 4 MiB are
+//              4 MiB again.
+//
+// Huge pages (arena_huge_pages.cpp) are committed, and go back, as a whole.
 #pragma once
 
 #include <array>
@@ -18,6 +26,7 @@
 #include <cstdint>
 
 #include "arenas/buddy.hpp"
+#include "arenas/kept_runs.hpp"
 #include "arenas/pagemap.hpp"
 #include "arenas/pal/lock.hpp"
 #include "arenas/span.hpp"
@@ -26,6 +35,10 @@ namespace berth::core {
 
 // Memory committed by all arenas of this process.
 std::size_t process_committed_bytes() noexcept;
+
+// How long empty memory stays that nobody asks for, in all arenas of this process.
+inline constexpr std::uint32_t kDefaultIdleAge = 1000;
+void set_idle_age(std::uint32_t milliseconds) noexcept;
 
 enum class HugePagePolicy : std::uint8_t { Auto, Never, Always };
 
@@ -73,7 +86,9 @@ class Arena {
   Allocation allocate_to_grow(std::uint64_t pages) noexcept;
 
   // Gives a run back, of `pages` pages. False, and nothing happened: the address is not in the first page of a run.
-  bool deallocate(char* address, std::uint64_t& pages) noexcept;
+  // A large block is worth keeping in one piece: the next one will not be smaller. A slab's pages are for any slab.
+  enum class Use : std::uint8_t { Slab, LargeBlock };
+  bool deallocate(char* address, std::uint64_t& pages, Use use = Use::Slab) noexcept;
 
   enum class Resize : std::uint8_t { Done, Refused, NotARun };
   // Grows or shrinks a run where it is. Growth is refused if what follows is not free or the quota does not allow it.
@@ -89,6 +104,11 @@ class Arena {
   // Gives all free pages back to the system, and the books' pages that only described free ones at the lower end. The
   // free rests of huge pages in use stay, as long as they are no more than a 32nd of what is committed.
   void purge() noexcept;
+
+  // Gives back what is over age. tend(): if it is time to look again, which costs a look at the clock. Not for threads
+  // that may not wait.
+  void give_back_idle() noexcept;
+  void tend() noexcept;
 
   // Books outside the window: made accessible as a range, charged by the page when one is used.
   bool make_accessible(char* low, char* high) noexcept;
@@ -135,7 +155,7 @@ class Arena {
   void set_limit(PageNumber lowest) noexcept;
   bool commit(PageRun run) noexcept;
   bool renew(PageRun run) noexcept;
-  bool take_back(PageRun run, std::uint64_t moved) noexcept;
+  bool take_back(PageRun run, std::uint64_t moved, Use use) noexcept;
   PageRun relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages) noexcept;
   void count_moved_runs(std::int32_t change) noexcept;
   static void forget_moved_runs() noexcept;
@@ -154,9 +174,17 @@ class Arena {
   PageRun clean_part(PageRun run) const noexcept;
   std::uint64_t put_clean(PageRun run) noexcept;
 
+  std::uint64_t ready_pages() const noexcept { return kept_.pages() + buddy_.free_pages(FreeState::Dirty); }
+  PageRun take_kept(std::uint64_t pages, std::uint64_t alignment) noexcept;
+  PageRun take_kept_and_more(std::uint64_t pages) noexcept;
   bool make_room(std::uint64_t pages) noexcept;
   std::uint64_t give_back(std::uint64_t keep, std::uint64_t tolerated) noexcept;
+  std::uint64_t give_back_rests(std::uint64_t keep, std::uint64_t tolerated) noexcept;
+  std::uint64_t give_back_kept(std::uint64_t keep) noexcept;
+  std::uint64_t give_back_run(PageRun run) noexcept;
   void limit_ready() noexcept;
+  void note_rests() noexcept;
+  void give_back_idle_at(std::uint64_t now) noexcept;
   void note_commit(std::uint64_t pages) noexcept;
   void charge(std::uint64_t pages) noexcept;
   void discharge(std::uint64_t pages) noexcept;
@@ -165,6 +193,7 @@ class Arena {
   Span span_;
   Pagemap pagemap_;
   Buddy buddy_;
+  KeptRuns kept_;
   Geometry geometry_{};
   std::uint64_t books_pages_ = 0;  // of the window
   // Below this page memory is committed in whole huge pages; 0: nowhere. And from how many committed pages on it may
@@ -177,8 +206,17 @@ class Arena {
   HugePagePolicy huge_pages_ = HugePagePolicy::Auto;
   bool small_pages_asked_ = false;  // for the span, but for what lies below huge_top_
   // How many free pages stay ready in any case, and how many went back for being more and were not asked for again.
-  std::uint64_t ready_pages_ = kReadyPages;
+  std::uint64_t ready_least_ = kReadyPages;
   std::uint64_t gone_pages_ = 0;
+  // How often ready pages became clean, for those that have looked at free pages before.
+  std::uint64_t times_given_ = 0;
+  // Ready pages of the buddy's have no age each: how few there have been since when, and when they changed last.
+  std::uint64_t rests_ = 0;
+  std::uint64_t fewest_rests_ = 0;
+  std::uint64_t fewest_since_ = 0;
+  std::uint64_t rests_changed_ = 0;
+  // When to look for what is over age. Written under the lock, read by whoever comes by, relaxed: a hint.
+  std::atomic<std::uint64_t> next_look_{0};
   std::uint32_t moved_runs_ = 0;  // runs, or what is left of them, that have entries of their own in the map table
   std::atomic<std::uint64_t>* page_limit_ = nullptr;
   // Written under the lock, read by who describes an address, relaxed: a number that stands for itself.

@@ -14,6 +14,7 @@
 
 #include "arenas/arena.hpp"
 #include "arenas/asan.hpp"
+#include "arenas/clock.hpp"
 
 namespace berth::core {
 
@@ -81,7 +82,8 @@ Arena::Allocation Arena::allocate_to_grow(std::uint64_t pages) noexcept {
   const pal::LockGuard held(lock_);
   // Ready pages cost nothing. More than a few there are not, so a large run does not look for room among them.
   bool zero = false;
-  PageRun run = buddy_.take(pages, 1, FreeState::Dirty);
+  PageRun run = pages >= KeptRuns::kLeastPages ? take_kept(pages, 1) : PageRun{};
+  if (!run) run = buddy_.take(pages, 1, FreeState::Dirty);
   if (!run && make_room(pages)) {
     run = take_with_room(pages, pages);
     zero = true;
@@ -90,6 +92,7 @@ Arena::Allocation Arena::allocate_to_grow(std::uint64_t pages) noexcept {
   if (!run) run = take(pages, 1, zero);
   if (!run) return {};
   set_run(run, 0);
+  note_rests();
   return {page_address(run.first), zero};
 }
 
@@ -167,14 +170,18 @@ PageRun Arena::relocate_run(PageRun old, std::uint64_t pages, bool to_huge_pages
 }
 
 // Takes pages of a run back, of which the first `moved` lie in entries of their own. False: they still do.
-bool Arena::take_back(PageRun run, std::uint64_t moved) noexcept {
+bool Arena::take_back(PageRun run, std::uint64_t moved, Use use) noexcept {
   const PageRun strange{run.first, std::min(moved, run.pages)};
   const bool renewed = strange.pages == 0 || renew(strange);
   if (renewed) {
     discharge(put_clean(strange));
     run = {strange.end(), run.pages - strange.pages};
   }
-  buddy_.put(run, FreeState::Dirty);
+  if (use == Use::LargeBlock && run.pages >= KeptRuns::kLeastPages) {
+    kept_.put(pagemap_, buddy_.lowest(), run, clock::milliseconds());
+  } else {
+    buddy_.put(run, FreeState::Dirty);
+  }
   return renewed;
 }
 

@@ -56,7 +56,7 @@ enum class PageKind : std::uint8_t {
   Run = 3,      // handed out
   Fixed = 4,    // never handed out
   Stock = 5,    // free, in the stock of a real-time thread (allocator/threads/realtime.hpp)
-  Parting = 6,  // a run that was handed back, on its way to who may free it
+  Parting = 6,  // a run that was handed back: on its way to who may free it, or kept (kept_runs.hpp)
   Guarded = 7   // handed out, and explained by the allocator (allocator/blocks/guarded_blocks.hpp)
 };
 

@@ -43,7 +43,7 @@ void* allocate_to_grow(Instance& instance, std::size_t size) noexcept {
 bool deallocate(Instance& instance, void* block) noexcept {
   if (reinterpret_cast<std::uintptr_t>(block) % pal::kPageSize != 0) return false;
   std::uint64_t freed = 0;
-  if (!realtime::deallocate(instance, static_cast<char*>(block), freed)) return false;
+  if (!realtime::deallocate(instance, static_cast<char*>(block), freed, Arena::Use::LargeBlock)) return false;
   instance.large_blocks.fetch_sub(1, std::memory_order_relaxed);
   instance.large_bytes.fetch_sub(static_cast<std::size_t>(freed) * pal::kPageSize, std::memory_order_relaxed);
   instance.large_deallocations.fetch_add(1, std::memory_order_relaxed);

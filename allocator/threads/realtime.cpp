@@ -235,25 +235,38 @@ Arena::Allocation allocate(Instance& instance, std::uint64_t pages, std::uint64_
   // Who comes to the arena waits for its lock anyway: real-time threads beyond their budgets are no exception, or what
   // they free would wait for ever where there are no others.
   free_deferred(instance);
-  return instance.arena.allocate(pages, alignment);
+  const Arena::Allocation run = instance.arena.allocate(pages, alignment);
+  tend(instance);
+  return run;
 }
 
 Arena::Allocation allocate_to_grow(Instance& instance, std::uint64_t pages) noexcept {
   if (own_stock(instance) != nullptr) return allocate(instance, pages, 1);
   free_deferred(instance);
-  return instance.arena.allocate_to_grow(pages);
+  const Arena::Allocation run = instance.arena.allocate_to_grow(pages);
+  tend(instance);
+  return run;
 }
 
-bool deallocate(Instance& instance, char* address, std::uint64_t& pages) noexcept {
+void tend(Instance& instance) noexcept {
+  if (!may_not_wait(instance)) instance.arena.tend();
+}
+
+bool deallocate(Instance& instance, char* address, std::uint64_t& pages, Arena::Use use) noexcept {
   RealtimeBudget& budget = instance.realtime;
-  if (budget.count == 0) return instance.arena.deallocate(address, pages);
+  const auto to_arena = [&] {
+    const bool freed = instance.arena.deallocate(address, pages, use);
+    instance.arena.tend();
+    return freed;
+  };
+  if (budget.count == 0) return to_arena();
   const Pagemap& pagemap = instance.arena.pagemap();
   const PageNumber first = page_number(address);
   Stock* const own = own_stock(instance);
   Stock* const owner = budget.owner_of(first);
   if (owner == nullptr && own == nullptr) {
     free_deferred(instance);
-    return instance.arena.deallocate(address, pages);
+    return to_arena();
   }
   if (!part(pagemap, first, pages)) return false;
   if (owner == nullptr) {

@@ -90,10 +90,13 @@ Stock* own_stock(Instance& instance) noexcept;
 
 // As the arena's functions of these names.
 Arena::Allocation allocate(Instance& instance, std::uint64_t pages, std::uint64_t alignment) noexcept;
-bool deallocate(Instance& instance, char* address, std::uint64_t& pages) noexcept;
+bool deallocate(Instance& instance, char* address, std::uint64_t& pages, Arena::Use use = Arena::Use::Slab) noexcept;
 Arena::Allocation allocate_to_grow(Instance& instance, std::uint64_t pages) noexcept;
 Arena::Resize resize(Instance& instance, char* address, std::uint64_t pages, std::uint64_t& old_pages) noexcept;
 char* relocate(Instance& instance, char* address, std::uint64_t pages, bool to_huge_pages) noexcept;
+
+// Gives back what is over age, unless the calling thread may not wait.
+void tend(Instance& instance) noexcept;
 
 // Gives the arena what real-time threads have freed of it. [any thread that waits for the arena's lock anyway]
 void free_deferred(Instance& instance) noexcept;

@@ -360,6 +360,8 @@ std::vector<Scenario> quiet_functions() {
   add("berth_set_current_instance", [](World& w) {
     return berth_set_current_instance(w.instance) == nullptr && berth_set_current_instance(nullptr) == w.instance;
   });
+  add("berth_idle", [](World&) { return berth_idle(), true; });
+  add("berth_set_idle_age", [](World&) { return berth_set_idle_age(1000), true; });
   add("berth_set_log", [](World&) { return berth_set_log(nullptr, nullptr), true; });
   add("berth_status_string", [](World&) { return berth_status_string(BERTH_OK) != nullptr; });
   add("berth_version", [](World&) { return berth_version() != nullptr; });

@@ -314,10 +314,22 @@ typedef bool (*berth_stack_visitor)(void* context, const berth_stack* stack);
  * memcheck. [host] [any thread] */
 BERTH_API berth_status berth_instance_stacks(berth_instance* instance, berth_stack_visitor visitor, void* context);
 
-/* Gives empty memory back to the system now: what is free in the instance, in the calling thread's cache and in the
- * caches of threads that have ended. The free rests of huge pages stay, as long as they are no more than a 32nd of what
- * is committed. [host] [any thread] */
+/* Gives empty memory back to the system now, whatever its age: what is free in the instance, in the calling thread's
+ * cache and in the caches of threads that have ended. The free rests of huge pages stay, as long as they are no more
+ * than a 32nd of what is committed. [host] [any thread] */
 BERTH_API berth_status berth_instance_purge(berth_instance* instance);
+
+/* Gives back to the system what has been free for longer than the age, in all instances. Freed large blocks stay ready
+ * for a while, because the next ones are likely to need them: no more than a third of what is in use (4 to 32 MiB in
+ * small instances), and for a second. Any call that gets or frees pages of an instance gives back what is over age
+ * there; a host whose plugins may fall silent calls this in its own loop, a few times a second. It costs a microsecond
+ * or so an instance where there is nothing to do. An instance in which the calling thread is a real-time thread is left
+ * out. [host] [any thread] */
+BERTH_API void berth_idle(void);
+
+/* That age, in all instances of the process: 1,000 unless set. 0: nothing stays longer than until the next call of any
+ * of those. [host] [any thread] */
+BERTH_API void berth_set_idle_age(uint32_t milliseconds);
 
 /* Sets the bound of committed_bytes; 0: none. A bound below what is committed refuses growth and takes nothing away.
  * [host] [any thread] */

@@ -315,6 +315,13 @@ berth_status berth_instance_purge(berth_instance* instance) {
   return BERTH_OK;
 }
 
+void berth_idle(void) {
+  const pal::NoCancellation alive;
+  core::give_back_idle();
+}
+
+void berth_set_idle_age(uint32_t milliseconds) { core::set_idle_age(milliseconds); }
+
 berth_status berth_instance_set_quota(berth_instance* instance, size_t bytes) {
   core::Instance* found = core::registry::resolve(to_handle(instance));
   if (found == nullptr) return absent(instance);
