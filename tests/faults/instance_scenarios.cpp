@@ -325,6 +325,11 @@ std::vector<Scenario> quiet_functions() {
     const berth_status status = berth_instance_stacks(w.instance, none, nullptr);
     return status == BERTH_OK || status == BERTH_ERR_UNSUPPORTED;
   });
+  add("berth_instance_write_profile", [](World& w) {
+    const auto take = [](void*, const char*, std::size_t) { return true; };
+    const berth_status status = berth_instance_write_profile(w.instance, BERTH_PROFILE_FOLDED, take, nullptr);
+    return status == BERTH_OK || status == BERTH_ERR_UNSUPPORTED;
+  });
   add("berth_visit_instances", [](World& w) {
     const auto is_it = [](void* wanted, berth_instance* found) {
       return found != static_cast<World*>(wanted)->instance;
