@@ -62,7 +62,8 @@ void write_stacks(views::TextWriter& out, const routing::StackSums& stacks) noex
   for (std::size_t number = 0; number < std::min(stacks.count(), kStacks); ++number) {
     const routing::StackSum& stack = stacks[number];
     bytes(out, stack.bytes);
-    out << " in about " << stack.blocks << (stack.blocks == 1 ? " block: " : " blocks: ") << stack.names[0];
+    out << (routing::settings().sample_bytes == 1 ? " in " : " in about ") << stack.blocks
+        << (stack.blocks == 1 ? " block: " : " blocks: ") << stack.names[0];
     for (std::uint32_t frame = 1; frame < std::min(stack.depth, kFrames); ++frame) out << " < " << stack.names[frame];
     out << "\n";
   }
@@ -99,8 +100,9 @@ void write_references(views::TextWriter& out) noexcept {
     if (count == routing::LeftReferences::kMost) out << ", and maybe more";
     out << "\n";
   }
-  out << "who points into a module that is gone was looked for " << looked << " times";
-  if (unlooked != 0) out << ", and could not be " << unlooked << " times";
+  const auto times = [](std::uint64_t count) { return count == 1 ? " time" : " times"; };
+  out << "who points into a module that is gone was looked for " << looked << times(looked);
+  if (unlooked != 0) out << ", and could not be " << unlooked << times(unlooked);
   out << "\n";
 }
 
