@@ -10,6 +10,7 @@
 #include "allocator/blocks/hand_out.hpp"
 #include "allocator/blocks/large_blocks.hpp"
 #include "allocator/misuse/inspect.hpp"
+#include "arenas/asan.hpp"
 
 namespace berth::core {
 
@@ -139,6 +140,7 @@ void* reallocate_sampled(Instance& instance, void* block, std::size_t alignment,
   void* const moved = take_sample<kLevel>(instance, size_class, size, call, apart, plain);
   if (!apart) return moved;
   hand_out<kLevel>(instance, moved, alignment, size);
+  asan::unpoison(block, old.block_bytes);  // the caller asked for less of it
   std::memcpy(moved, block, std::min(old.block_bytes, size));
   deallocate<kLevel>(instance, block, call.operation, call.caller);
   return moved;
