@@ -10,12 +10,12 @@
 
 namespace {
 
-// Of the one stack whose innermost frames have the function.
+// Of the stacks whose innermost frames have the function; without optimisation a string has eight of its own.
 berth::StackReport stack_of(const berth::UnloadReport& report, const std::string& function) {
   berth::StackReport found;
   for (const berth::StackReport& stack : report.stacks) {
     const auto has = [&](const std::string& frame) { return frame.find(function) != std::string::npos; };
-    const auto innermost = stack.frames.begin() + std::min<std::ptrdiff_t>(std::ssize(stack.frames), 6);
+    const auto innermost = stack.frames.begin() + std::min<std::ptrdiff_t>(std::ssize(stack.frames), 12);
     if (std::none_of(stack.frames.begin(), innermost, has)) continue;
     found.blocks += stack.blocks;
     found.bytes += stack.bytes;
