@@ -36,7 +36,6 @@ class OwnTime {
 };
 
 constexpr std::size_t kSmallest = 4 * kKiB;
-constexpr std::size_t kLargest = 4 * kMiB;
 
 // Blocks of 4 KiB to 4 MiB, as many small ones as large ones, that come and go; all of them are written to.
 class Mix {

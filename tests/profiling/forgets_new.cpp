@@ -23,7 +23,7 @@ __attribute__((noinline)) void by_string() { kept = reinterpret_cast<std::uintpt
 
 }  // namespace forgets
 
-extern "C" BERTH_PLUGIN_EXPORT void forget_all();
+BERTH_PLUGIN_EXPORT void forget_all();
 void forget_all() {
   forgets::by_new();
   forgets::by_array();

@@ -54,7 +54,7 @@ std::string unzip(const std::string& file) {
   for (bool last = false; !last;) {
     last = (byte(at) & 1) != 0;
     REQUIRE((byte(at) & 6) == 0);
-    const std::size_t length = byte(at + 1) | byte(at + 2) << 8;
+    const std::size_t length = byte(at + 1) | std::size_t{byte(at + 2)} << 8;
     REQUIRE((length ^ (byte(at + 3) | static_cast<unsigned>(byte(at + 4)) << 8)) == 0xffff);
     text += file.substr(at + 5, length);
     at += 5 + length;
