@@ -63,10 +63,15 @@ double probability(std::size_t mean_bytes, std::size_t bytes) noexcept {
   return one_less_exp(static_cast<double>(bytes) / static_cast<double>(mean_bytes));
 }
 
+// To the nearest; without the C library's mathematics.
+std::uint64_t rounded(double value) noexcept {
+  const auto whole = static_cast<std::uint64_t>(value);
+  return value - static_cast<double>(whole) < 0.5 ? whole : whole + 1;
+}
+
 Weight weight(std::size_t mean_bytes, std::size_t bytes) noexcept {
   const double count = 1 / probability(mean_bytes, bytes);
-  return {static_cast<std::uint64_t>(count * static_cast<double>(bytes) + 0.5),
-          static_cast<std::uint64_t>(count * (std::uint64_t{1} << kBlockShift) + 0.5)};
+  return {rounded(count * static_cast<double>(bytes)), rounded(count * (std::uint64_t{1} << kBlockShift))};
 }
 
 }  // namespace berth::core::draws
