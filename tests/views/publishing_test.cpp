@@ -204,6 +204,7 @@ TEST_CASE("a copy of a record is whole however often it is written", "[publishin
   Berth berth("written");
   const std::uint64_t id = berth_instance_id(berth.get());
   std::atomic<bool> done{false};
+  std::atomic<std::size_t> whole{0};
   std::thread writer([&] {
     // All figures are those of n blocks of the same size.
     std::vector<void*> blocks;
@@ -211,14 +212,15 @@ TEST_CASE("a copy of a record is whole however often it is written", "[publishin
       blocks.push_back(berth_malloc(berth.handle(), 64 << 10));
       berth_publish_now();
     }
+    whole.wait(0);  // the reader may not have had a processor yet
     for (void* block : blocks) berth_free(berth.handle(), block);
     done = true;
   });
-  std::size_t whole = 0;
   while (!done) {
     const published::Contents contents = reader.of(id);
     if (contents.id == 0 || contents.deallocations != 0) continue;
     ++whole;
+    whole.notify_one();
     const bool fits = contents.live_bytes == contents.live_blocks * (64 << 10) &&
                       contents.allocations == contents.live_blocks &&
                       contents.sizes[published::kSizeRanges - 1] == contents.live_blocks;
