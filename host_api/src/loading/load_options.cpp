@@ -68,7 +68,7 @@ std::string load_option_defect(const LoadOptions& options) {
 }
 
 std::string adopt_option_defect(const LoadOptions& options, bool has_instance) {
-  if (const std::string defect = general_defect(options); !defect.empty()) return defect;
+  if (std::string defect = general_defect(options); !defect.empty()) return defect;
   if (const std::string names = of_the_opening(options); !names.empty()) {
     return "options without effect, for the module that is adopted is open already: " + names;
   }

@@ -140,7 +140,7 @@ class Pprof {
   }
 
   void add(const char* plugin, const berth_stack& stack) noexcept {
-    Message<16 * (core::kMostFrames + 1)> locations;
+    Message<std::size_t{16} * (core::kMostFrames + 1)> locations;
     for (std::uint32_t i = 0; i < (stack.depth != 0 ? stack.depth : 1); ++i) {
       locations.varint(location_of(stack.names[i], stack.depth != 0 ? stack.frames[i] : nullptr));
     }

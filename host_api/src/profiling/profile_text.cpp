@@ -39,7 +39,7 @@ void put_address(ByteSink& out, std::uint64_t address) noexcept {
 // of a module that came to the place of another are the same, and its names are not. Two apart, because the reader
 // takes one from each caller's.
 std::uint64_t address_of(std::uint64_t instance_id, std::uint32_t stack, std::uint32_t frame) noexcept {
-  return instance_id << 40 | std::uint64_t{stack} << 8 | (frame + 1) * 2;
+  return instance_id << 40 | std::uint64_t{stack} << 8 | (std::uint64_t{frame} + 1) * 2;
 }
 
 void write_symbol(ByteSink& out, std::uint64_t address, const char* name) noexcept {

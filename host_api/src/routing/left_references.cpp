@@ -65,7 +65,7 @@ constexpr std::size_t kMostFindings = 65536;
 // The list as an array, in memory of its own.
 template <typename T, typename Make>
 std::span<T> array_of(const List& list, core::Span& memory, Make make) noexcept {
-  memory = references::scratch(list.count * sizeof(T));
+  memory = references::scratch(list.count * sizeof(T));  // NOLINT(bugprone-sizeof-expression): T may be a pointer
   if (!memory) return {};
   auto* const all = reinterpret_cast<T*>(memory.base());
   std::size_t count = 0;
