@@ -6,17 +6,11 @@
 #include <bit>
 
 #include "arenas/assert.hpp"
+#include "arenas/page_links.hpp"
 
 namespace berth::core {
 
 namespace {
-
-// aux of a free block: next << 32 | previous, both indexes into the pagemap.
-constexpr std::uint64_t links(std::uint32_t next, std::uint32_t previous) noexcept {
-  return (std::uint64_t{next} << 32) | previous;
-}
-constexpr std::uint32_t next_of(std::uint64_t aux) noexcept { return static_cast<std::uint32_t>(aux >> 32); }
-constexpr std::uint32_t previous_of(std::uint64_t aux) noexcept { return static_cast<std::uint32_t>(aux); }
 
 constexpr std::uint64_t block_pages(unsigned order) noexcept { return std::uint64_t{1} << order; }
 

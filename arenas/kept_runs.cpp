@@ -6,16 +6,11 @@
 #include <bit>
 
 #include "arenas/assert.hpp"
+#include "arenas/page_links.hpp"
 
 namespace berth::core {
 
 namespace {
-
-constexpr std::uint64_t links(std::uint32_t next, std::uint32_t previous) noexcept {
-  return (std::uint64_t{next} << 32) | previous;
-}
-constexpr std::uint32_t next_of(std::uint64_t aux) noexcept { return static_cast<std::uint32_t>(aux >> 32); }
-constexpr std::uint32_t previous_of(std::uint64_t aux) noexcept { return static_cast<std::uint32_t>(aux); }
 
 // A page's entry lies below the entry of the page before it.
 std::uint64_t& by_size(const Pagemap& pagemap, std::uint32_t index) noexcept { return pagemap.at(index).aux; }
