@@ -66,6 +66,11 @@ struct berth_host {
   berth::Host host;  // outlives its plugins
   std::mutex mutex;  // never held while a plugin or the loader runs
   std::vector<std::unique_ptr<berth_loaded_plugin>> plugins;
+
+  // Under the mutex.
+  auto find(const berth_loaded_plugin* plugin) {
+    return std::find_if(plugins.begin(), plugins.end(), [plugin](const auto& one) { return one.get() == plugin; });
+  }
 };
 
 namespace {
@@ -116,8 +121,7 @@ berth_status add(berth_host& host, berth::Plugin plugin, berth_loaded_plugin*& o
 // Marks a plugin as leaving, so that one caller unloads it.
 void begin_to_unload(berth_host& host, const berth_loaded_plugin* plugin) {
   const std::lock_guard lock(host.mutex);
-  const auto found =
-      std::find_if(host.plugins.begin(), host.plugins.end(), [plugin](const auto& one) { return one.get() == plugin; });
+  const auto found = host.find(plugin);
   if (found == host.plugins.end()) throw invalid("this is no plugin of this berth_host, or it has been unloaded");
   if ((*found)->leaves) {
     throw berth::Error(BERTH_ERR_BUSY, (*found)->name, (*found)->name + ": it is being unloaded by another call");
@@ -130,8 +134,7 @@ void end_to_unload(berth_host& host, berth_loaded_plugin* plugin, bool gone) noe
   const std::lock_guard lock(host.mutex);
   plugin->leaves = false;
   if (!gone) return;
-  const auto found =
-      std::find_if(host.plugins.begin(), host.plugins.end(), [plugin](const auto& one) { return one.get() == plugin; });
+  const auto found = host.find(plugin);
   last = std::move(*found);
   host.plugins.erase(found);
 }
