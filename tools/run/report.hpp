@@ -27,8 +27,8 @@ Row row_of(const routing::Record& record) noexcept;
 // "FILE" of the first process, "FILE.PID" of others; or what "%p" makes of it. False: it is too long.
 bool path_for_this_process(const char* pattern, char* out, std::size_t size) noexcept;
 
-void write_json(views::TextWriter& out) noexcept;
-void write_table(views::TextWriter& out) noexcept;
+void write_json(TextWriter& out) noexcept;
+void write_table(TextWriter& out) noexcept;
 
 // Both, where they are wanted. Not in a child that shares the memory of its parent. The status that the process is to
 // end with, which is another one where plugins have leaked and it was asked for.

@@ -13,7 +13,7 @@ namespace berth::run {
 
 namespace {
 
-views::TextWriter& member(views::TextWriter& out, const char* name, std::uint64_t value) noexcept {
+TextWriter& member(TextWriter& out, const char* name, std::uint64_t value) noexcept {
   return out << ", \"" << name << "\": " << value;
 }
 
@@ -22,7 +22,7 @@ std::uint64_t get(const std::atomic<std::uint64_t>& counter) noexcept {
 }
 
 struct HolderList {
-  views::TextWriter* out;
+  TextWriter* out;
   routing::HolderNames told;
   std::size_t count;
 };
@@ -40,7 +40,7 @@ void add_holder(void* context, const char* name) {
 }
 
 // What the last loads took, and what was live when; the last point is now.
-void write_history(views::TextWriter& out, const Row& row) noexcept {
+void write_history(TextWriter& out, const Row& row) noexcept {
   const routing::History* history = row.record->history.load(std::memory_order_acquire);
   out << ", \"cycles\": [";
   const std::uint64_t ended = history != nullptr ? history->ended() : 0;
@@ -76,7 +76,7 @@ const char* kind_name(std::uint32_t kind) noexcept {
 }
 
 // null: nobody has looked.
-void write_references(views::TextWriter& out, const routing::Record& record) noexcept {
+void write_references(TextWriter& out, const routing::Record& record) noexcept {
   if (!settings.routing.check_references) {
     out << ", \"references\": null";
     return;
@@ -97,7 +97,7 @@ void write_references(views::TextWriter& out, const routing::Record& record) noe
 }
 
 // Of what was forgotten, is kept or lives, most bytes first.
-void write_stacks(views::TextWriter& out, const routing::StackSums& stacks) noexcept {
+void write_stacks(TextWriter& out, const routing::StackSums& stacks) noexcept {
   out << ", \"stacks\": [";
   for (std::size_t number = 0; number < stacks.count(); ++number) {
     const routing::StackSum& stack = stacks[number];
@@ -112,7 +112,7 @@ void write_stacks(views::TextWriter& out, const routing::StackSums& stacks) noex
   out << "]";
 }
 
-void write_plugin(views::TextWriter& out, const Row& row) noexcept {
+void write_plugin(TextWriter& out, const Row& row) noexcept {
   const routing::Record& record = *row.record;
   (out << "{\"path\": ").quoted(record.path) << ", \"name\": ";
   out.quoted(record.name);
@@ -148,7 +148,7 @@ void write_plugin(views::TextWriter& out, const Row& row) noexcept {
   out << "}";
 }
 
-void write_list(views::TextWriter& out, bool routed) noexcept {
+void write_list(TextWriter& out, bool routed) noexcept {
   const char* separator = "\n  ";
   for (const routing::Record* record = routing::first_record(); record != nullptr;
        record = record->next.load(std::memory_order_relaxed)) {
@@ -163,7 +163,7 @@ void write_list(views::TextWriter& out, bool routed) noexcept {
 
 }  // namespace
 
-void write_json(views::TextWriter& out) noexcept {
+void write_json(TextWriter& out) noexcept {
   out << "{\"berth\": \"" << BERTH_VERSION_STRING << "\", \"command\": ";
   out.quoted(command);
   member(out, "pid", static_cast<std::uint64_t>(this_process));

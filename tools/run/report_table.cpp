@@ -26,7 +26,7 @@ void format(std::uint64_t number, char (&out)[24], const char* unit) noexcept {
 }
 
 // Exact up to ten thousand, then in KiB and MiB.
-void bytes(views::TextWriter& out, std::uint64_t number) noexcept {
+void bytes(TextWriter& out, std::uint64_t number) noexcept {
   char text[24];
   if (number < 10000) {
     format(number, text, " B");
@@ -38,14 +38,14 @@ void bytes(views::TextWriter& out, std::uint64_t number) noexcept {
   out.right(text, kNumber);
 }
 
-void count(views::TextWriter& out, std::uint64_t number, std::size_t width) noexcept {
+void count(TextWriter& out, std::uint64_t number, std::size_t width) noexcept {
   char text[24];
   format(number, text, "");
   out.right(text, width);
 }
 
 struct Kept {
-  views::TextWriter* out;
+  TextWriter* out;
   const char* before;
 };
 
@@ -56,7 +56,7 @@ void add_holder(void* context, const char* name) {
 }
 
 // Which calls hold what is left, in a few lines: all of them are in the JSON.
-void write_stacks(views::TextWriter& out, const routing::StackSums& stacks) noexcept {
+void write_stacks(TextWriter& out, const routing::StackSums& stacks) noexcept {
   constexpr std::size_t kStacks = 3;
   constexpr std::uint32_t kFrames = 5;
   for (std::size_t number = 0; number < std::min(stacks.count(), kStacks); ++number) {
@@ -83,7 +83,7 @@ std::size_t name_width() noexcept {
 }
 
 // A line for each plugin that somebody still leads into, and one that says how often it was looked for.
-void write_references(views::TextWriter& out) noexcept {
+void write_references(TextWriter& out) noexcept {
   std::uint64_t looked = 0, unlooked = 0;
   for (const routing::Record* record = routing::first_record(); record != nullptr;
        record = record->next.load(std::memory_order_relaxed)) {
@@ -108,7 +108,7 @@ void write_references(views::TextWriter& out) noexcept {
 
 }  // namespace
 
-void write_table(views::TextWriter& out) noexcept {
+void write_table(TextWriter& out) noexcept {
   const std::size_t width = name_width();
   out << "berth: what the plugins of process " << static_cast<std::uint64_t>(this_process) << " took\n";
   out.left("plugin", width).right("loads", 6);

@@ -76,7 +76,7 @@ void add(const routing::Record& record, std::uint64_t live) noexcept {
     const std::size_t before = used;
     bool whole = true;
     {
-      views::TextWriter out(append, nullptr);
+      TextWriter out(append, nullptr);
       out << (begun || used != 0 ? ",\n" : "[\n") << "{\"name\": ";
       out.quoted(record.name) << ", \"cat\": \"berth\", \"ph\": \"C\", \"pid\": "
                               << static_cast<std::uint64_t>(this_process) << ", \"ts\": " << now / 1000

@@ -8,11 +8,11 @@
 
 #include <cerrno>
 
-#include "host_api/src/views/text_writer.hpp"
+#include "host_api/src/c_abi/text_writer.hpp"
 
 namespace berth::run {
 
-class Writer : public views::TextWriter {
+class Writer : public TextWriter {
  public:
   explicit Writer(int descriptor) noexcept : TextWriter(write_to, this), descriptor_(descriptor) {}
   ~Writer() { flush(); }

@@ -10,35 +10,6 @@
 
 namespace berth::profiling {
 
-void ByteSink::put(const char* bytes, std::size_t count) noexcept {
-  for (std::size_t i = 0; i < count; ++i) {
-    if (used_ == sizeof(buffer_)) flush();
-    buffer_[used_++] = bytes[i];
-  }
-}
-
-ByteSink& ByteSink::operator<<(const char* text) noexcept {
-  put(text, std::strlen(text));
-  return *this;
-}
-
-ByteSink& ByteSink::operator<<(std::uint64_t number) noexcept {
-  char digits[20];
-  std::size_t first = sizeof(digits);
-  do {
-    digits[--first] = static_cast<char>('0' + number % 10);
-    number /= 10;
-  } while (number != 0);
-  put(digits + first, sizeof(digits) - first);
-  return *this;
-}
-
-bool ByteSink::flush() noexcept {
-  if (used_ != 0 && !refused_) refused_ = !writer_(context_, buffer_, used_);
-  used_ = 0;
-  return !refused_;
-}
-
 void Source::walk(Visit visit, void* context) const noexcept {
   struct Walk {
     Visit visit;
@@ -81,7 +52,7 @@ extern "C" berth_status berth_instance_write_profile(berth_instance* instance, u
     if (found->hardening == core::Hardening::Watched) return BERTH_ERR_UNSUPPORTED;
   }
   const profiling::Source source(handle);
-  profiling::ByteSink out(writer, context);
+  TextWriter out(writer, context);
   switch (format) {
     case BERTH_PROFILE_PPROF: profiling::write_pprof(source, out); break;
     case BERTH_PROFILE_FOLDED: profiling::write_folded(source, out); break;

@@ -9,30 +9,10 @@
 #include <cstdint>
 
 #include "berth/instance.h"
+#include "host_api/src/c_abi/text_writer.hpp"
 #include "host_api/src/profiling/stacks.hpp"
 
 namespace berth::profiling {
-
-// Bytes for a writer, through a buffer; after the writer has refused, nowhere.
-class ByteSink {
- public:
-  ByteSink(berth_writer writer, void* context) noexcept : writer_(writer), context_(context) {}
-  ByteSink(const ByteSink&) = delete;
-  ByteSink& operator=(const ByteSink&) = delete;
-
-  void put(const char* bytes, std::size_t count) noexcept;
-  ByteSink& operator<<(const char* text) noexcept;
-  ByteSink& operator<<(std::uint64_t number) noexcept;
-  // False: the writer took no more.
-  bool flush() noexcept;
-
- private:
-  berth_writer writer_;
-  void* context_;
-  bool refused_ = false;
-  std::size_t used_ = 0;
-  char buffer_[4096];
-};
 
 // The instances of a profile, and their stacks.
 class Source {
@@ -50,8 +30,8 @@ class Source {
 // The function of a frame's name: "grow" of "grow+0x1f".
 std::size_t function_length(const char* name) noexcept;
 
-void write_folded(const Source& source, ByteSink& out) noexcept;
-void write_gperftools(const Source& source, ByteSink& out) noexcept;
-void write_pprof(const Source& source, ByteSink& out) noexcept;
+void write_folded(const Source& source, TextWriter& out) noexcept;
+void write_gperftools(const Source& source, TextWriter& out) noexcept;
+void write_pprof(const Source& source, TextWriter& out) noexcept;
 
 }  // namespace berth::profiling

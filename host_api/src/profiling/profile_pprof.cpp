@@ -17,7 +17,7 @@ namespace {
 
 class GzipStored {
  public:
-  explicit GzipStored(ByteSink& out) noexcept : out_(out) {
+  explicit GzipStored(TextWriter& out) noexcept : out_(out) {
     constexpr char kHeader[10] = {'\x1f', '\x8b', 8, 0, 0, 0, 0, 0, 0, '\xff'};
     out_.put(kHeader, sizeof(kHeader));
   }
@@ -55,7 +55,7 @@ class GzipStored {
     }
   }
 
-  ByteSink& out_;
+  TextWriter& out_;
   std::uint32_t crc_ = ~0u;
   std::uint32_t bytes_ = 0;
   std::size_t used_ = 0;
@@ -126,7 +126,7 @@ enum : std::uint64_t { kAllocObjects = 1, kCount, kAllocSpace, kBytes, kInuseObj
 
 class Pprof {
  public:
-  explicit Pprof(ByteSink& out) noexcept : gzip_(out), known_(kPlaces * sizeof(Known), pal::Access::ReadWrite, 0) {
+  explicit Pprof(TextWriter& out) noexcept : gzip_(out), known_(kPlaces * sizeof(Known), pal::Access::ReadWrite, 0) {
     for (const char* text : kStrings) put_string(text, std::strlen(text));
     for (const auto& [type, unit] : {std::array{kAllocObjects, kCount}, std::array{kAllocSpace, kBytes},
                                      std::array{kInuseObjects, kCount}, std::array{kInuseSpace, kBytes}}) {
@@ -250,7 +250,7 @@ class Pprof {
 
 }  // namespace
 
-void write_pprof(const Source& source, ByteSink& out) noexcept {
+void write_pprof(const Source& source, TextWriter& out) noexcept {
   Pprof profile(out);
   source.walk([](void* context, std::uint64_t, const char* plugin,
                  const NamedStack& named) { static_cast<Pprof*>(context)->add(plugin, named.stack()); },

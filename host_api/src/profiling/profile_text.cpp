@@ -12,7 +12,7 @@ namespace berth::profiling {
 namespace {
 
 // A semicolon divides the frames of a folded stack.
-void put_folded(ByteSink& out, const char* name, std::size_t length) noexcept {
+void put_folded(TextWriter& out, const char* name, std::size_t length) noexcept {
   for (std::size_t i = 0; i < length; ++i) {
     const char byte = name[i] == ';' ? ':' : static_cast<unsigned char>(name[i]) < ' ' ? '?' : name[i];
     out.put(&byte, 1);
@@ -20,7 +20,7 @@ void put_folded(ByteSink& out, const char* name, std::size_t length) noexcept {
 }
 
 // Two minuses divide a function from those that are inlined in it.
-void put_symbol(ByteSink& out, const char* name, std::size_t length) noexcept {
+void put_symbol(TextWriter& out, const char* name, std::size_t length) noexcept {
   char before = ' ';
   for (std::size_t i = 0; i < length; ++i) {
     const char byte = static_cast<unsigned char>(name[i]) < ' ' ? '?' : name[i];
@@ -30,7 +30,7 @@ void put_symbol(ByteSink& out, const char* name, std::size_t length) noexcept {
   }
 }
 
-void put_address(ByteSink& out, std::uint64_t address) noexcept {
+void put_address(TextWriter& out, std::uint64_t address) noexcept {
   out << "0x";
   for (int shift = 60; shift >= 0; shift -= 4) out.put(&"0123456789abcdef"[address >> shift & 0xf], 1);
 }
@@ -42,7 +42,7 @@ std::uint64_t address_of(std::uint64_t instance_id, std::uint32_t stack, std::ui
   return instance_id << 40 | std::uint64_t{stack} << 8 | (std::uint64_t{frame} + 1) * 2;
 }
 
-void write_symbol(ByteSink& out, std::uint64_t address, const char* name) noexcept {
+void write_symbol(TextWriter& out, std::uint64_t address, const char* name) noexcept {
   for (const std::uint64_t each : {address, address - 1}) {
     put_address(out, each);
     out << " ";
@@ -62,17 +62,17 @@ void add(berth_stack& sum, const berth_stack& stack) noexcept {
 }
 
 // "  3:    300 [    5:    500] @"
-void write_numbers(ByteSink& out, const berth_stack& stack) noexcept {
+void write_numbers(TextWriter& out, const berth_stack& stack) noexcept {
   out << " " << std::uint64_t{stack.blocks} << ": " << std::uint64_t{stack.bytes} << " ["
       << std::uint64_t{stack.total_blocks} << ": " << std::uint64_t{stack.total_bytes} << "] @";
 }
 
 }  // namespace
 
-void write_folded(const Source& source, ByteSink& out) noexcept {
+void write_folded(const Source& source, TextWriter& out) noexcept {
   source.walk(
       [](void* context, std::uint64_t, const char* plugin, const NamedStack& named) {
-        auto& to = *static_cast<ByteSink*>(context);
+        auto& to = *static_cast<TextWriter*>(context);
         const berth_stack& stack = named.stack();
         if (stack.bytes == 0) return;
         put_folded(to, plugin, std::strlen(plugin));
@@ -86,9 +86,9 @@ void write_folded(const Source& source, ByteSink& out) noexcept {
 }
 
 // "heapprofile" says that the numbers are those of all allocations: those of "heap_v2" are scaled by the reader.
-void write_gperftools(const Source& source, ByteSink& out) noexcept {
+void write_gperftools(const Source& source, TextWriter& out) noexcept {
   struct Sum {
-    ByteSink* out;
+    TextWriter* out;
     berth_stack all;
   } sum{&out, {}};
   out << "--- symbol\nbinary=plugins\n";
@@ -108,7 +108,7 @@ void write_gperftools(const Source& source, ByteSink& out) noexcept {
   out << " heapprofile\n";
   source.walk(
       [](void* context, std::uint64_t id, const char*, const NamedStack& named) {
-        auto& to = *static_cast<ByteSink*>(context);
+        auto& to = *static_cast<TextWriter*>(context);
         const berth_stack& stack = named.stack();
         write_numbers(to, stack);
         for (std::uint32_t i = 0; i <= names_of(stack); ++i) {

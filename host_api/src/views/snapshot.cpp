@@ -11,9 +11,9 @@
 #include "arenas/pal/errno_keeper.hpp"
 #include "berth/instance.h"
 #include "host_api/src/c_abi/instance_handle.hpp"
+#include "host_api/src/c_abi/text_writer.hpp"
 #include "host_api/src/views/figures.hpp"
 #include "host_api/src/views/process.hpp"
-#include "host_api/src/views/text_writer.hpp"
 
 namespace berth::views {
 
@@ -190,7 +190,7 @@ berth_status berth_snapshot_json(berth_writer writer, void* context) {
   const pal::NoCancellation alive;
   const pal::ErrnoKeeper keeper;
   if (writer == nullptr) return BERTH_ERR_INVALID_ARGUMENT;
-  views::TextWriter out(writer, context);
+  TextWriter out(writer, context);
   return views::write_snapshot(out) ? BERTH_OK : BERTH_ERR_OUT_OF_MEMORY;
 }
 

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
 //
-// Text writer: text to whoever takes it, through a buffer on the stack, without malloc.
+// Text writer: text, or other bytes, to whoever takes them (berth_writer), through a buffer on the stack, without
+// malloc.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 
-namespace berth::views {
+namespace berth {
 
 class TextWriter {
  public:
@@ -19,6 +20,7 @@ class TextWriter {
   TextWriter(const TextWriter&) = delete;
   TextWriter& operator=(const TextWriter&) = delete;
 
+  void put(const char* bytes, std::size_t count) noexcept;
   TextWriter& operator<<(const char* text) noexcept;
   TextWriter& operator<<(std::uint64_t number) noexcept;
   // As a string of JSON, in quotes. Bytes that are no UTF-8 are shown as question marks.
@@ -31,8 +33,6 @@ class TextWriter {
   bool flush() noexcept;
 
  private:
-  void put(const char* bytes, std::size_t count) noexcept;
-
   Sink sink_;
   void* context_;
   bool taken_ = true;
@@ -40,4 +40,4 @@ class TextWriter {
   char buffer_[4096];
 };
 
-}  // namespace berth::views
+}  // namespace berth

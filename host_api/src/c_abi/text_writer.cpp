@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Copyright (c) the Berth authors
-//
-#include "host_api/src/views/text_writer.hpp"
+#include "host_api/src/c_abi/text_writer.hpp"
 
 #include <cstring>
 
-namespace berth::views {
+namespace berth {
 
 namespace {
 
@@ -96,4 +95,4 @@ TextWriter& TextWriter::right(const char* text, std::size_t width) noexcept {
   return *this << text;
 }
 
-}  // namespace berth::views
+}  // namespace berth
