@@ -11,6 +11,7 @@
 #include "berth/host.hpp"
 #include "support/other_loader.hpp"
 #include "support/sanitizers.hpp"
+#include "support/texts.hpp"
 
 namespace berth::tests {
 
@@ -37,8 +38,6 @@ inline bool same(const berth_process_statistics& a, const berth_process_statisti
 }
 
 inline bool is_mapped(const std::string& name) { return is_file_mapped(fixture(name)); }
-
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 inline berth_instance_statistics statistics_of(berth_instance* instance) {
   berth_instance_statistics statistics{};

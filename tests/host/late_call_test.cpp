@@ -11,17 +11,14 @@
 #include "host_fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
+#include "support/texts.hpp"
 
 using namespace berth::tests;
 using Outcome = berth::UnloadReport::Outcome;
 
 namespace {
 
-std::string description(const void* address) {
-  char text[512];
-  berth_describe(address, text, sizeof(text));
-  return text;
-}
+using berth::tests::description;
 
 // A function of a plugin that has been loaded and unloaded.
 template <typename Signature>

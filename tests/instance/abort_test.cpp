@@ -7,6 +7,7 @@
 #include "fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/child_process.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 using berth::tests::ChildEnding;
@@ -17,7 +18,7 @@ namespace {
 
 constexpr unsigned kSeconds = 20;  // of processor time, for a child
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 void check_aborts(const ChildEnding& child) {
   CAPTURE(child.text);

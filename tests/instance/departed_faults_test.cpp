@@ -15,6 +15,7 @@
 #include "fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 using berth::tests::Ending;
@@ -22,13 +23,8 @@ using berth::tests::in_child;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string description(const void* address) {
-  char text[512];
-  berth_describe(address, text, sizeof(text));
-  return text;
-}
+using berth::tests::contains;
+using berth::tests::description;
 
 // A quarantine for the length of a test.
 class Quarantine {

@@ -13,19 +13,15 @@
 #include "support/catch.hpp"
 #include "support/process_view.hpp"
 #include "support/scaled.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 using berth::tests::ProcessView;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string description(const void* address) {
-  char text[512];
-  berth_describe(address, text, sizeof(text));
-  return text;
-}
+using berth::tests::contains;
+using berth::tests::description;
 
 // A quarantine for the length of a test.
 class Quarantine {

@@ -17,6 +17,7 @@
 #include "fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/in_child.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 using berth::tests::Ending;
@@ -48,7 +49,7 @@ std::vector<std::size_t> sizes() {
   return found;
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 void leave_with_42(int) { _exit(42); }
 

@@ -11,6 +11,7 @@
 #include "fixtures.hpp"
 #include "support/catch.hpp"
 #include "support/last_words_windows.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 using berth::tests::last_words;
@@ -18,7 +19,7 @@ using berth::tests::LastWords;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 // The handler for the length of a scope, behind which last_words puts its own.
 struct Handler {

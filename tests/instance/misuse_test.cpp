@@ -12,12 +12,13 @@
 #include "fixtures.hpp"
 #include "span_bounds.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 struct Pair {
   explicit Pair(std::uint32_t level)

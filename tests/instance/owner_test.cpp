@@ -13,6 +13,7 @@
 #include "fixtures.hpp"
 #include "span_bounds.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 using namespace fixtures;
 
@@ -27,7 +28,7 @@ std::string describe(const void* address) {
   return text;
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 // Addresses that no instance can own.
 std::vector<const void*> strange_addresses(const void* local, const void* heap) {

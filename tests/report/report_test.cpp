@@ -8,6 +8,7 @@
 
 #include "routing/run_support.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 namespace {
 
@@ -47,7 +48,7 @@ std::string page_of(const std::string& files) {
   return contents(page);
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 }  // namespace
 

@@ -62,6 +62,14 @@ struct Misuses {
   }
 };
 
+LoadOptions checked(Misuses& misuses) {
+  LoadOptions options;
+  options.hardening = BERTH_HARDENING_CHECKED;
+  options.on_misuse = Misuses::note;
+  options.on_misuse_context = &misuses;
+  return options;
+}
+
 }  // namespace
 
 TEST_CASE("a plugin with plain malloc that leaks is metered whole, and all is given back", "[own]") {
@@ -150,10 +158,7 @@ TEST_CASE("beyond its quota a routed plugin's malloc gives NULL, and new throws"
 TEST_CASE("a double free of a routed plugin names it", "[own]") {
   Host host;
   Misuses misuses;
-  LoadOptions options;
-  options.hardening = BERTH_HARDENING_CHECKED;
-  options.on_misuse = Misuses::note;
-  options.on_misuse_context = &misuses;
+  LoadOptions options = checked(misuses);
   options.name = "culprit";
   Plugin plugin = host.load(BERTH_OWN_PLUGIN, options);
   find<void()>(plugin, "free_twice")();
@@ -165,11 +170,7 @@ TEST_CASE("a double free of a routed plugin names it", "[own]") {
 TEST_CASE("misuse by operator delete is told of as such", "[own]") {
   Host host;
   Misuses misuses;
-  LoadOptions options;
-  options.hardening = BERTH_HARDENING_CHECKED;
-  options.on_misuse = Misuses::note;
-  options.on_misuse_context = &misuses;
-  Plugin plugin = host.load(BERTH_OWN_CXX_PLUGIN, options);
+  Plugin plugin = host.load(BERTH_OWN_CXX_PLUGIN, checked(misuses));
   for (const char* function : {"delete_twice", "delete_array_twice", "delete_sized_twice", "delete_aligned_twice"}) {
     misuses = {};
     find<void()>(plugin, function)();
@@ -185,10 +186,7 @@ TEST_CASE("misuse by operator delete is told of as such", "[own]") {
 TEST_CASE("a block that is freed by the host or by another plugin goes home, and is no misuse", "[own]") {
   Host host;
   Misuses misuses;
-  LoadOptions options;
-  options.hardening = BERTH_HARDENING_CHECKED;
-  options.on_misuse = Misuses::note;
-  options.on_misuse_context = &misuses;
+  LoadOptions options = checked(misuses);
   Plugin plugin = host.load(BERTH_OWN_PLUGIN, options);
   options.private_copy = true;
   Plugin other = host.load(BERTH_OWN_PLUGIN, options);

@@ -13,6 +13,7 @@
 #include "berth/host.hpp"
 #include "berth/log.h"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 using berth::Host;
 using berth::LoadOptions;
@@ -23,13 +24,8 @@ using berth::UnloadReport;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-std::string description(const void* address) {
-  char text[512];
-  berth_describe(address, text, sizeof(text));
-  return text;
-}
+using berth::tests::contains;
+using berth::tests::description;
 
 std::vector<std::string> logged;
 void note(void*, const char* line) { logged.emplace_back(line); }

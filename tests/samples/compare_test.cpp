@@ -14,6 +14,7 @@
 
 #include "program.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 using namespace sample_host;
 using Json = nlohmann::json;
@@ -22,7 +23,7 @@ namespace {
 
 constexpr std::size_t kMiB = 1024 * 1024;
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 std::string read(const std::string& file) {
   std::ostringstream text;

@@ -9,10 +9,11 @@
 
 #include "program.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 // The characters of a line in UTF-8.
 std::size_t width_of(const std::string& line) {

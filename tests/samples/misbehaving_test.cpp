@@ -15,6 +15,7 @@
 
 #include "berth/host.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 #include "work.h"
 
 using berth::Cause;
@@ -35,7 +36,7 @@ bool is_mapped(const std::string& name) {
   return module != nullptr;
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 berth_process_statistics ledger() {
   berth_process_statistics statistics{};

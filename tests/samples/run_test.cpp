@@ -10,12 +10,13 @@
 
 #include "program.hpp"
 #include "support/catch.hpp"
+#include "support/texts.hpp"
 
 using Json = nlohmann::json;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 Json plugin_named(const Json& report, const std::string& name) {
   for (const Json& plugin : report["plugins"]) {

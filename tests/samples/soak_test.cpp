@@ -12,12 +12,13 @@
 #include "sanitizer.hpp"
 #include "support/catch.hpp"
 #include "support/seed.hpp"
+#include "support/texts.hpp"
 
 using Json = nlohmann::json;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 // Its arguments are "soak", these, a seed of the test's own, and a file for the record, which is returned.
 Json soak(std::vector<std::string> arguments, int status, Outcome* outcome = nullptr) {

@@ -10,12 +10,13 @@
 #include "program.hpp"
 #include "support/catch.hpp"
 #include "support/seed.hpp"
+#include "support/texts.hpp"
 
 using Json = nlohmann::json;
 
 namespace {
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+using berth::tests::contains;
 
 // The record of a soak with a seed of the test's own.
 Json soak(std::vector<std::string> arguments, int status) {
