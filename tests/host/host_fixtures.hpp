@@ -4,6 +4,11 @@
 // What the tests of the host share: the fixtures' paths and the ledger as it was.
 #pragma once
 
+#if !defined(_WIN32)
+#include <sys/mman.h>
+#endif
+
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -44,6 +49,16 @@ inline berth_instance_statistics statistics_of(berth_instance* instance) {
   statistics.struct_size = sizeof(statistics);
   berth_instance_stats(instance, &statistics);
   return statistics;
+}
+
+// Has a sanitizer mapped memory of its own where a module lay a moment ago? Nobody can say then what was there before.
+inline bool is_taken([[maybe_unused]] const void* late) {
+#if defined(_WIN32)
+  return false;
+#else
+  const auto page = reinterpret_cast<std::uintptr_t>(late) & ~std::uintptr_t{4095};
+  return kSanitized && ::msync(reinterpret_cast<void*>(page), 1, MS_ASYNC) == 0;
+#endif
 }
 
 // What a reap brings once a thread has ended that nobody can join.

