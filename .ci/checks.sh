@@ -36,7 +36,7 @@ sanitized() {
 }
 
 sources() {
-  find arenas allocator host_api sample_host sample_plugins tests tools -name '*.[ch]' -o -name '*.[ch]pp'
+  find arenas allocator host_api sample_host sample_plugins examples tests tools -name '*.[ch]' -o -name '*.[ch]pp'
 }
 
 format() { sources | xargs clang-format --dry-run -Werror; }
