@@ -120,7 +120,11 @@ int main(int argc, char** argv) {
       std::fprintf(stderr, "%s\n", error.what());
       ++failed;
     }
-  gone += static_cast<int>(host.reap().size());  // those that somebody pointed into for a moment
-  std::printf("%zu plugins: %d gone, %zu stay, %d failed\n", files.size(), gone, host.zombies(), failed);
+  // Those that somebody pointed into for a moment. What a zombie leaves behind, or a kept instance, stays valid.
+  for (const berth::UnloadReport& later : host.reap()) {
+    gone += later.outcome == berth::UnloadReport::Outcome::Destroyed ? 1 : 0;
+  }
+  const int all = static_cast<int>(files.size());
+  std::printf("%d plugins: %d gone, %d stay, %d failed\n", all, gone, all - gone - failed, failed);
   return failed != 0;
 }
