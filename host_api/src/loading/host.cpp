@@ -13,7 +13,9 @@
 #include "host_api/src/loading/plugin_loading.hpp"
 #include "host_api/src/plugin/plugin_state.hpp"
 #include "host_api/src/unloading/keeping.hpp"
+#include "host_api/src/unloading/reap.hpp"
 #include "host_api/src/unloading/teardown.hpp"
+#include "host_api/src/unloading/teardown_steps.hpp"
 #include "host_api/src/unloading/unloading.hpp"
 
 namespace berth {
@@ -211,7 +213,7 @@ Plugin Host::load(const std::filesystem::path& path, const LoadOptions& options)
   const pal::NoCancellation alive;
   detail::CallerFrame caller;
   BERTH_NOTE_CALLER_FRAME(caller);
-  detail::tear_down_orphans(caller.caller_frame, nullptr);
+  detail::reap_orphans(caller.caller_frame, nullptr);
   return Plugin(detail::load_plugin(state_, path, options));
 }
 
@@ -260,7 +262,7 @@ std::vector<UnloadReport> Host::reap() {
   std::vector<UnloadReport> reports;
   detail::CallerFrame caller;
   BERTH_NOTE_CALLER_FRAME(caller);
-  detail::tear_down_orphans(caller.caller_frame, &reports);
+  detail::reap_orphans(caller.caller_frame, &reports);
   detail::reap(*state_, caller.caller_frame, &reports);
   return reports;
 }

@@ -10,6 +10,7 @@
 
 #include "host_api/src/inside/exceptions.hpp"
 #include "host_api/src/unloading/teardown.hpp"
+#include "host_api/src/unloading/teardown_steps.hpp"
 
 namespace berth::detail {
 
