@@ -14,6 +14,7 @@
 #include <csignal>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <semaphore>
 #include <thread>
 #include <vector>
@@ -260,10 +261,14 @@ TEST_CASE("a thread that cannot be asked is judged by its stack") {
     ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
   };
   {
-    const Worker elsewhere([&](Worker& self) {
-      block_signals();
-      Worker::arrive_and_stay(&self);
-    });
+    std::optional<Worker>
+        elsewhere;  // not with a sanitizer, whose wide frames leave words of earlier threads as they are
+    if (!kSanitized) {
+      elsewhere.emplace([&](Worker& self) {
+        block_signals();
+        Worker::arrive_and_stay(&self);
+      });
+    }
     Worker worker([&](Worker& self) {
       block_signals();
       call(&Worker::arrive_and_stay, &self);
