@@ -41,10 +41,25 @@ sources() {
 
 format() { sources | xargs clang-format --dry-run -Werror; }
 
-# lint <clang-tidy argument...>
+# lint <folder of compile_commands.json> [clang-tidy argument...]
 lint() {
+  local commands=$1
+  shift
   find arenas allocator host_api -name '*.cpp' ! -name '*_windows.cpp' |
-    xargs -P "$jobs" -n 2 clang-tidy -p build/clang --quiet "$@"
+    xargs -P "$jobs" -n 2 clang-tidy -p "$commands" --quiet "$@"
+}
+
+# The build compiles a file for programs, for modules and for the shared library. Here it is read once.
+lint_once() {
+  cmake --preset clang && mkdir -p build/lint &&
+    jq 'unique_by(.file)' build/clang/compile_commands.json >build/lint/compile_commands.json &&
+    lint build/lint '--checks=-clang-analyzer-*' && read_tools
+}
+
+# clang's warnings for what no sanitizer build has, after lint_once.
+read_tools() {
+  jq -r '.[] | select(.file | test("/tools/.*[.]cpp$")) | "cd \(.directory) && \(.command) -fsyntax-only"' \
+    build/lint/compile_commands.json | xargs -P "$jobs" -d '\n' -n 1 bash -c
 }
 
 fuzzed() {
