@@ -69,6 +69,9 @@ endforeach()
 execute_process(COMMAND ${BERTH_GZIP} -9nc ${files}/changelog.Debian OUTPUT_FILE ${files}/changelog.Debian.gz
   COMMAND_ERROR_IS_FATAL ANY)
 install(FILES ${files}/berth.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools EXCLUDE_FROM_ALL)
-install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libberth-doc COMPONENT doc EXCLUDE_FROM_ALL)
+install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libberth-doc COMPONENT doc EXCLUDE_FROM_ALL
+  PATTERN doxygen EXCLUDE)
+install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libberth-doc COMPONENT doc EXCLUDE_FROM_ALL
+  PATTERN __pycache__ EXCLUDE)
 install(FILES README.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libberth-doc COMPONENT doc EXCLUDE_FROM_ALL)
 include(CPack)
