@@ -56,12 +56,6 @@ void deallocate_at_its_level(Instance& instance, void* block, const char* operat
 template <Hardening kLevel>
 std::size_t usable_size(Instance& instance, const void* block, const Call& call) noexcept;
 
-// Gives empty memory back: of the calling thread's cache, of dead threads' caches, of the arena.
-void purge(Instance& instance) noexcept;
-
-// In all instances of the process but those in which the calling thread may not wait: gives back what is over age.
-void give_back_idle() noexcept;
-
 namespace detail {
 
 template <Hardening kLevel, pattern::Length kLength>

@@ -10,6 +10,7 @@
 
 #include "allocator/lifecycle.hpp"
 #include "allocator/operations.hpp"
+#include "allocator/purge.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/threads/cache_ownership.hpp"
 #include "allocator/threads/remote_frees.hpp"

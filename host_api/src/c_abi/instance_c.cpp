@@ -13,6 +13,7 @@
 #include "allocator/misuse/log.hpp"
 #include "allocator/misuse/text.hpp"
 #include "allocator/operations.hpp"
+#include "allocator/purge.hpp"
 #include "allocator/registry.hpp"
 #include "allocator/statistics.hpp"
 #include "allocator/threads/cache_ownership.hpp"
