@@ -10,8 +10,9 @@ logs=build/logs
 mkdir -p "$logs"
 jobs=$(nproc 2>/dev/null || echo 2)
 
-# What building, running and testing everything takes on Debian 12 and later.
-needed="g++ cmake ninja-build pkg-config patch libboost-dev libtbb-dev catch2 libcli11-dev libncurses-dev nlohmann-json3-dev
+# What building, running and testing everything takes on Debian 12 and later. libdw-dev (elfutils): it reads what both
+# compilers write of files and lines, split debug files too.
+needed="g++ cmake ninja-build pkg-config patch libboost-dev libtbb-dev catch2 libcli11-dev libncurses-dev libdw-dev nlohmann-json3-dev
   liblua5.4-dev libsqlite3-dev libexpat1-dev ladspa-sdk valgrind"
 
 # step <title> <command...>: runs it with its output in a log. If it fails: the end of the log, and the same status.

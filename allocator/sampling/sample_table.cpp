@@ -21,7 +21,9 @@ constexpr std::size_t kMostRoom = std::size_t{48} << 20;
 constexpr std::size_t kBytesPerHead = 128;
 constexpr std::size_t kStacksShare = 16;
 constexpr std::uint32_t kStackHeads = 1024;
-constexpr std::size_t kNameBytes = 240;  // at most, with the terminating zero
+// At most, with the terminating zero.
+constexpr std::size_t kNameBytes = 240;
+constexpr std::size_t kModuleBytes = 640;
 
 // How far samples become accessible at a time.
 constexpr std::size_t kStep = std::size_t{256} << 10;
@@ -71,8 +73,8 @@ bool SampleTable::open(Arena& arena) noexcept {
 }
 
 std::size_t SampleTable::bytes_of(unsigned depth) noexcept {
-  const std::size_t names = (depth * sizeof(std::uint32_t) + 7) / 8 * 8;
-  return sizeof(Stack) + depth * sizeof(void*) + names;
+  const std::size_t told = (3 * depth * sizeof(std::uint32_t) + 7) / 8 * 8;
+  return sizeof(Stack) + depth * sizeof(void*) + told;
 }
 
 // 0: there is no room.
@@ -224,20 +226,47 @@ bool SampleTable::read(std::uint32_t& cursor, StackCopy& out) const noexcept {
   out.kind = stack.kind;
   out.number = unit_of(place);
   out.depth = stack.depth;
+  out.sealed = stack.sealed;
   out.sums = stack.sums;
   if (stack.peak_number != peak_number_) out.sums.peak = stack.sums.live;
   for (unsigned i = 0; i < stack.depth; ++i) {
     out.frames[i] = frames_of(stack)[i];
     const std::uint32_t name = names_of(stack)[i];
     out.names[i] = name != 0 ? base_ + name : nullptr;
+    const std::uint32_t module = modules_of(stack)[i];
+    out.places[i] = {module != 0 ? base_ + module : nullptr, offsets_of(stack)[i]};
   }
   cursor = unit_of(place + bytes_of(stack.depth));
   return true;
 }
 
+std::size_t SampleTable::top(std::uint32_t* numbers, std::size_t most, std::uint64_t& others) const noexcept {
+  others = 0;
+  std::size_t count = 0;
+  if (!is_open()) return 0;
+  for (char* place = stacks_begin_; place < stacks_end_;) {
+    const auto& stack = *reinterpret_cast<const Stack*>(place);
+    const std::uint32_t number = unit_of(place);
+    place += bytes_of(stack.depth);
+    const std::uint64_t bytes = stack.sums.live.bytes;
+    if (bytes == 0) continue;
+    std::size_t rank = count;
+    while (rank > 0 && at<Stack>(numbers[rank - 1])->sums.live.bytes < bytes) --rank;
+    if (rank == most) {
+      others += bytes;
+      continue;
+    }
+    if (count == most) others += at<Stack>(numbers[--count])->sums.live.bytes;
+    std::memmove(numbers + rank + 1, numbers + rank, (count - rank) * sizeof(*numbers));
+    numbers[rank] = number;
+    ++count;
+  }
+  return count;
+}
+
 // 0: there is no room. Those that were kept last are looked at first: neighbouring stacks share their outer frames.
-std::uint32_t SampleTable::keep_name(const char* name) noexcept {
-  const std::size_t length = std::min(std::strlen(name), kNameBytes - 1);
+std::uint32_t SampleTable::keep_name(const char* name, std::size_t most) noexcept {
+  const std::size_t length = std::min(std::strlen(name), most - 1);
   constexpr int kMostLooks = 256;
   const char* known = names_begin_;
   for (int look = 0; look < kMostLooks && known < names_top_; ++look) {
@@ -254,12 +283,17 @@ std::uint32_t SampleTable::keep_name(const char* name) noexcept {
   return static_cast<std::uint32_t>(names_begin_ - base_);
 }
 
-void SampleTable::keep_names(std::uint32_t cursor_of_stack, const char* const* names) noexcept {
+void SampleTable::keep_names(std::uint32_t cursor_of_stack, const char* const* names,
+                             const FramePlace* places) noexcept {
   auto& stack =
       *reinterpret_cast<Stack*>(cursor_of_stack == 0 ? stacks_begin_ : base_ + std::size_t{cursor_of_stack} * 8);
   if (stack.sealed) return;
   for (unsigned i = 0; i < stack.depth; ++i) {
-    if (names[i] != nullptr) names_of(stack)[i] = keep_name(names[i]);
+    if (names[i] != nullptr) names_of(stack)[i] = keep_name(names[i], kNameBytes);
+    // One that is cut would name another file.
+    if (places[i].module == nullptr || std::strlen(places[i].module) >= kModuleBytes) continue;
+    modules_of(stack)[i] = keep_name(places[i].module, kModuleBytes);
+    offsets_of(stack)[i] = places[i].offset;
   }
   stack.sealed = true;
 }

@@ -36,6 +36,13 @@ struct StackSums {
   draws::Weight peak;  // that lived when most lived
 };
 
+// Where the code of a frame lies in its module's file, which outlives the module.
+struct FramePlace {
+  const char* module =
+      nullptr;               // the file's build-id in hexadecimal digits, or "-", a space, and its path; null: unknown
+  std::uint32_t offset = 0;  // of the return address, from where the file's addresses count
+};
+
 // What a reader gets: a copy, so that the lock is not held while somebody looks at it.
 struct StackCopy {
   StackKind kind = StackKind::Known;
@@ -43,6 +50,8 @@ struct StackCopy {
   std::uint32_t depth = 0;
   const void* frames[kMostFrames];
   const char* names[kMostFrames];  // in the span; null: not told yet
+  FramePlace places[kMostFrames];  // told with the names, and in the span as they are
+  bool sealed = false;             // what could be told was told: the addresses mean nothing any more
   StackSums sums;
 };
 
@@ -80,7 +89,11 @@ class SampleTable {
 
   // What the frames of a stack are called, while their modules are mapped: kept with the stack, which from then on
   // takes no more samples, because another module may come to the same addresses.
-  void keep_names(std::uint32_t stack_number, const char* const* names) noexcept;
+  void keep_names(std::uint32_t stack_number, const char* const* names, const FramePlace* places) noexcept;
+
+  // The numbers of the stacks of most live bytes, most first. How many of them there are. `others`: the live bytes of
+  // the rest. Reads no frames.
+  std::size_t top(std::uint32_t* numbers, std::size_t most, std::uint64_t& others) const noexcept;
 
  private:
   struct Sample {
@@ -112,13 +125,15 @@ class SampleTable {
   std::uint32_t* names_of(Stack& stack) const noexcept {
     return reinterpret_cast<std::uint32_t*>(frames_of(stack) + stack.depth);
   }
+  std::uint32_t* modules_of(Stack& stack) const noexcept { return names_of(stack) + stack.depth; }
+  std::uint32_t* offsets_of(Stack& stack) const noexcept { return modules_of(stack) + stack.depth; }
   static std::size_t bytes_of(unsigned depth) noexcept;
 
   std::uint32_t& head_of(const void* block) const noexcept;
   std::uint32_t new_sample(Arena& arena) noexcept;
   std::uint32_t make_stack(StackKind kind, std::uint64_t hash, const void* const* frames, unsigned depth) noexcept;
   std::uint32_t find_stack(const void* const* frames, unsigned depth) noexcept;
-  std::uint32_t keep_name(const char* name) noexcept;
+  std::uint32_t keep_name(const char* name, std::size_t most) noexcept;
   bool insert(Arena& arena, const void* block, std::uint32_t stack, draws::Weight weight) noexcept;
   void before_change(Stack& stack) noexcept;
   void count_live(Stack& stack, draws::Weight weight) noexcept;

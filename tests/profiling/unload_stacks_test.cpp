@@ -3,10 +3,15 @@
 //
 // Survivors by stack: for each way that a plugin can allocate, the report names the function that forgot the block.
 #include <algorithm>
+#include <atomic>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include "berth/host.hpp"
+#include "support/barrier.hpp"
 #include "support/catch.hpp"
+#include "support/sanitizers.hpp"
 
 namespace {
 
@@ -94,6 +99,31 @@ TEST_CASE("a module that comes back tells of its own stacks alone") {
     CHECK(stack_of(report, "by_allocate+0x").blocks == 1);
     CHECK(report.live_blocks == 4);
   }
+}
+
+TEST_CASE("eight threads load, sample and unload at once, and each hears of its own stacks alone") {
+  constexpr int kThreads = 8;
+  const int rounds = berth::tests::kSanitized ? 3 : 20;
+  // A module each, so that every thread closes one while others walk stacks, and name them.
+  berth::LoadOptions options;
+  options.private_copy = true;
+  std::atomic<int> wrong{0};
+  berth::tests::Barrier together(kThreads);
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < rounds; ++round) {
+        together.arrive_and_wait();
+        const berth::UnloadReport report = unload_after_work(BERTH_FORGETS, options, 2);
+        std::size_t bytes = 0;
+        for (const berth::StackReport& stack : report.stacks) bytes += stack.bytes;
+        if (report.live_blocks != 8 || bytes != report.live_bytes) ++wrong;
+        if (stack_of(report, "forget_all+0x").blocks != 8) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  CHECK(wrong == 0);
 }
 
 TEST_CASE("without samples there are no stacks") {

@@ -21,7 +21,8 @@ void keep(void* block) { kept = ~reinterpret_cast<std::uintptr_t>(block); }
   if (posix_memalign(&block, 256, 5000) == 0) keep(block);
 }
 [[gnu::noinline]] void by_strdup() { keep(strdup("a copy")); }
-[[gnu::noinline]] void by_new() { keep(new char[6000]); }
+[[gnu::noinline]] void by_new() { keep(new int(7)); }
+[[gnu::noinline]] void by_array_new() { keep(new char[6000]); }
 [[gnu::noinline]] void by_aligned_new() { keep(::operator new (7000, std::align_val_t{512})); }
 
 }  // namespace
@@ -34,6 +35,7 @@ extern "C" void work() {
   by_posix_memalign();
   by_strdup();
   by_new();
+  by_array_new();
   by_aligned_new();
   std::free(std::malloc(50));
 }

@@ -9,8 +9,9 @@
 
 namespace berth::report {
 
-// A flame graph of a plugin's stacks, as HTML: the outermost function at the bottom of the call lies on top, each as
-// wide as its bytes. Or a sentence that there are none.
-std::string flame_graph(const Plugin& plugin);
+// Flame graphs of a plugin's stacks, as HTML: the outermost function lies on top, each as wide as its bytes. One of
+// what lives, one of the peak and one of what was forgotten, and of each load that is known; where there is none, a
+// sentence that says why.
+std::string flame_graphs(const Plugin& plugin, bool is_snapshot);
 
 }  // namespace berth::report

@@ -26,6 +26,8 @@ constexpr const char* kHead = R"(<!doctype html>
 *{box-sizing:border-box}
 body{font:15px/1.45 system-ui,sans-serif;margin:0 auto;padding:1rem;max-width:75rem}
 h1{font-size:1.4rem}h2{font-size:1.15rem;margin-top:2.2rem;overflow-wrap:anywhere}
+h4{font-size:.9rem;margin:.9rem 0 .2rem;font-weight:600}details{margin:.6rem 0}summary{cursor:pointer}
+.stacks li{margin:.6rem 0;overflow-wrap:anywhere}code{font:12px/1.5 monospace}
 h3{font-size:1rem;margin:1.6rem 0 .3rem;overflow-wrap:anywhere}
 p{margin:.3rem 0;overflow-wrap:anywhere}.none,small{color:var(--dim)}
 .wide{overflow-x:auto}
@@ -178,7 +180,7 @@ void write_report(std::ostringstream& out, const Report& report) {
       out << "<p class=\"none\">No timeline: it was seen at one moment only.</p>\n";
     }
     write_cycles(out, plugin);
-    out << flame_graph(plugin);
+    out << flame_graphs(plugin, report.is_snapshot);
   }
   out << "</section>\n";
 }
@@ -243,6 +245,26 @@ std::string padded(const std::string& text, std::size_t width, bool to_the_right
 }
 constexpr std::size_t kName = 24;
 constexpr std::size_t kNumber = 12;
+
+// Who holds what is left: some stacks, the rest in the page.
+void write_stacks(std::ostringstream& out, const Plugin& plugin) {
+  constexpr std::size_t kStacks = 10;
+  constexpr std::size_t kFrames = 8;
+  std::size_t shown = 0;
+  for (const Stack& stack : plugin.stacks) {
+    if (stack.bytes == 0) continue;
+    if (shown++ == kStacks) {
+      out << "  and more: --html shows all\n";
+      break;
+    }
+    out << "  " << bytes_text(stack.bytes) << " in " << stack.blocks << (stack.blocks == 1 ? " block" : " blocks")
+        << "\n";
+    for (std::size_t frame = 0; frame < std::min(stack.frames.size(), kFrames); ++frame) {
+      out << (frame == 0 ? "    " : "    < ") << stack.frames[frame].text << "\n";
+    }
+  }
+  for (const std::string& note : plugin.without_lines) out << "  lines of code: " << note << "\n";
+}
 
 }  // namespace
 
@@ -326,6 +348,7 @@ std::string to_text(const std::vector<Report>& reports, bool compare) {
       const std::string note = note_of(plugin);
       if (!note.empty()) out << "  " << note;
       out << "\n";
+      write_stacks(out, plugin);
     }
   }
   return out.str();

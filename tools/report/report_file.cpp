@@ -4,6 +4,7 @@
 #include "tools/report/report_file.hpp"
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -12,6 +13,7 @@
 #include <nlohmann/json.hpp>
 
 #include "berth/version.h"
+#include "tools/symbols/symbols.hpp"
 #include "tools/top/published.hpp"
 
 namespace berth::report {
@@ -35,6 +37,11 @@ std::uint64_t number(const Json* value) {
 }
 std::uint64_t number(const Json& object, const char* name) { return number(member(object, name)); }
 
+// Of a list; what is none is `none`.
+std::size_t number_of(const Json& value, std::size_t none) {
+  return value.is_number_unsigned() ? value.get<std::size_t>() : none;
+}
+
 std::string text(const Json* value) {
   return value != nullptr && value->is_string() ? top::cleaned(value->get<std::string>()) : "";
 }
@@ -48,7 +55,60 @@ void for_each(const Json& object, const char* name, Use use) {
   for (const Json& element : *list) use(element);
 }
 
-Plugin read_plugin(const Json& object) {
+bool is_build_id(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char byte) { return std::isxdigit(byte) != 0; });
+}
+
+struct Module {
+  std::string path, build_id;
+};
+
+// The innermost frames are of the plugin: that its lines are unknown is worth a word, and not that libc's are.
+void note_unknown(Plugin& plugin, const Module& module, symbols::Files& files) {
+  const std::string why = files.why_not(module.path, module.build_id);
+  if (why.empty()) return;
+  const std::string note = module.path.substr(module.path.rfind('/') + 1) + " " + why;
+  if (std::find(plugin.without_lines.begin(), plugin.without_lines.end(), note) == plugin.without_lines.end()) {
+    plugin.without_lines.push_back(note);
+  }
+}
+
+void read_frames(const Json& stack, Plugin& plugin, Stack& added, symbols::Files& files) {
+  std::vector<Module> modules;
+  for_each(stack, "modules", [&](const Json& one) {
+    Module& module = modules.emplace_back();
+    if (!one.is_object()) return;
+    module.build_id = text(one, "build_id");
+    if (is_build_id(module.build_id)) module.path = text(one, "path");
+  });
+  const Json* addresses = member(stack, "addresses");
+  if (addresses != nullptr && !addresses->is_array()) addresses = nullptr;
+  for_each(stack, "frames", [&](const Json& name) {
+    Frame& frame = added.frames.emplace_back(Frame{symbols::as_written(text(&name)), ""});
+    const std::size_t number = added.frames.size() - 1;
+    if (addresses == nullptr || number >= addresses->size()) return;
+    const Json& place = (*addresses)[number];
+    if (!place.is_array() || place.size() != 2) return;
+    const std::uint64_t of_module = number_of(place[0], modules.size());
+    if (of_module >= modules.size() || modules[of_module].path.empty()) return;
+    const Module& module = modules[of_module];
+    const symbols::Line line = files.line_of(module.path, module.build_id, ::berth::report::number(&place[1]));
+    if (number == 0) note_unknown(plugin, module, files);
+    if (line.file.empty()) return;
+    frame.file = line.file + ":" + std::to_string(line.number);
+    frame.text += " (" + line.brief() + ")";
+  });
+}
+
+void read_cycle_stacks(const Json& cycle, Cycle& added) {
+  for_each(cycle, "stacks", [&](const Json& entry) {
+    if (!entry.is_array() || entry.size() != 3) return;
+    constexpr std::size_t kNone = ~std::size_t{0};
+    added.stacks.push_back({number_of(entry[0], kNone), number(&entry[1]), number(&entry[2])});
+  });
+}
+
+Plugin read_plugin(const Json& object, symbols::Files& files) {
   Plugin plugin;
   plugin.name = text(object, "name");
   plugin.path = text(object, "path");
@@ -75,13 +135,24 @@ Plugin read_plugin(const Json& object) {
                    [](const Point& one, const Point& other) { return one.ms < other.ms; });
   for_each(object, "cycles", [&](const Json& cycle) {
     if (!cycle.is_object()) return;
-    plugin.cycles.push_back({number(cycle, "loaded_ms"), number(cycle, "unloaded_ms"), number(cycle, "peak_bytes"),
-                             number(cycle, "allocated_bytes"), number(cycle, "left_bytes")});
+    plugin.cycles.push_back({number(cycle, "loaded_ms"),
+                             number(cycle, "unloaded_ms"),
+                             number(cycle, "peak_bytes"),
+                             number(cycle, "allocated_bytes"),
+                             number(cycle, "left_bytes"),
+                             {}});
+    read_cycle_stacks(cycle, plugin.cycles.back());
   });
   for_each(object, "stacks", [&](const Json& stack) {
     if (!stack.is_object()) return;
-    Stack& added = plugin.stacks.emplace_back(Stack{number(stack, "bytes"), number(stack, "blocks"), {}});
-    for_each(stack, "frames", [&](const Json& frame) { added.frames.push_back(text(&frame)); });
+    plugin.knows_kinds |= member(stack, "peak_bytes") != nullptr;
+    Stack& added = plugin.stacks.emplace_back();
+    added.bytes = number(stack, "bytes");
+    added.blocks = number(stack, "blocks");
+    added.live_bytes = number(stack, "live_bytes");
+    added.forgotten_bytes = number(stack, "forgotten_bytes");
+    added.peak_bytes = number(stack, "peak_bytes");
+    read_frames(stack, plugin, added, files);
   });
   return plugin;
 }
@@ -136,9 +207,10 @@ std::optional<Report> read_report(const std::string& file, std::string& why) {
   report.routing = text(json, "routing");
   report.pid = number(json, "pid");
   report.is_snapshot = text(json, "kind") == "snapshot";
+  symbols::Files files;
   for (const char* list : {"plugins", "not_routed"}) {
     for_each(json, list, [&](const Json& object) {
-      if (object.is_object()) report.plugins.push_back(read_plugin(object));
+      if (object.is_object()) report.plugins.push_back(read_plugin(object, files));
     });
   }
   return report;

@@ -106,7 +106,7 @@ std::uint64_t bytes_of_known_functions(const routing::Record& record) noexcept {
     for (const KnownLeak* known = settings.known_leaks; known != nullptr; known = known->next) {
       if (known->function == nullptr || !is_of_plugin(*known, record)) continue;
       if (!has_frame((*stacks)[number], known->function)) continue;
-      bytes += (*stacks)[number].bytes;
+      bytes += (*stacks)[number].forgotten.bytes;
       break;
     }
   }

@@ -5,6 +5,7 @@
 
 #include "berth/instance.h"
 #include "berth/version.h"
+#include "host_api/src/profiling/stack_json.hpp"
 #include "host_api/src/routing/host_counts.hpp"
 #include "host_api/src/routing/stack_sums.hpp"
 #include "tools/run/report.hpp"
@@ -39,8 +40,37 @@ void add_holder(void* context, const char* name) {
   list.out->quoted(name);
 }
 
+// All but the one for what there was no room for, where there was: a load may have had something of any.
+bool is_told(const routing::StackSum& stack) noexcept {
+  return stack.number != 0 || stack.bytes() != 0 || stack.peak.bytes != 0;
+}
+
+// Where a stack stands in the list of stacks.
+std::uint64_t place_of(const routing::StackSums& stacks, std::uint32_t number) noexcept {
+  std::uint64_t place = 0;
+  for (std::size_t i = 0; i < stacks.count() && stacks[i].number != number; ++i) place += is_told(stacks[i]) ? 1 : 0;
+  return place;
+}
+
+// Of each: its place in the list of stacks, or null for those that there was no room for; what was left, and the peak.
+void write_cycle_stacks(TextWriter& out, const routing::StackSums& stacks, std::uint64_t cycle) noexcept {
+  out << ", \"stacks\": [";
+  const routing::CycleStacks& list = stacks.cycle(cycle);
+  for (std::size_t i = 0; i < list.count; ++i) {
+    const routing::CycleStacks::Entry& entry = list.entries[i];
+    out << (i == 0 ? "[" : ", [");
+    if (entry.number == routing::CycleStacks::kOthers || entry.number == 0) {
+      out << "null";
+    } else {
+      out << place_of(stacks, entry.number);
+    }
+    out << ", " << entry.left << ", " << entry.peak << "]";
+  }
+  out << "]";
+}
+
 // What the last loads took, and what was live when; the last point is now.
-void write_history(TextWriter& out, const Row& row) noexcept {
+void write_history(TextWriter& out, const Row& row, const routing::StackSums* stacks) noexcept {
   const routing::History* history = row.record->history.load(std::memory_order_acquire);
   out << ", \"cycles\": [";
   const std::uint64_t ended = history != nullptr ? history->ended() : 0;
@@ -52,6 +82,7 @@ void write_history(TextWriter& out, const Row& row) noexcept {
     member(out, "peak_bytes", get(cycle.peak_bytes));
     member(out, "allocated_bytes", get(cycle.allocated_bytes));
     member(out, "left_bytes", get(cycle.left_bytes));
+    if (stacks != nullptr) write_cycle_stacks(out, *stacks, number);
     out << "}";
   }
   out << "], \"timeline\": [";
@@ -96,18 +127,23 @@ void write_references(TextWriter& out, const routing::Record& record) noexcept {
   out << "]";
 }
 
-// Of what was forgotten, is kept or lives, most bytes first.
+// Of what was forgotten, is kept or lives, most bytes first, and of what lived at the peak.
 void write_stacks(TextWriter& out, const routing::StackSums& stacks) noexcept {
   out << ", \"stacks\": [";
+  const char* separator = "";
   for (std::size_t number = 0; number < stacks.count(); ++number) {
     const routing::StackSum& stack = stacks[number];
-    out << (number != 0 ? ", " : "") << "{\"bytes\": " << stack.bytes << ", \"blocks\": " << stack.blocks
-        << ", \"frames\": [";
-    for (std::uint32_t frame = 0; frame < (stack.depth != 0 ? stack.depth : 1); ++frame) {
-      if (frame != 0) out << ", ";
-      out.quoted(stack.names[frame]);
-    }
-    out << "]}";
+    if (!is_told(stack)) continue;
+    out << separator << "{\"bytes\": " << stack.bytes() << ", \"blocks\": " << stack.blocks();
+    separator = ", ";
+    member(out, "live_bytes", stack.live.bytes);
+    member(out, "live_blocks", stack.live.blocks);
+    member(out, "forgotten_bytes", stack.forgotten.bytes);
+    member(out, "forgotten_blocks", stack.forgotten.blocks);
+    member(out, "peak_bytes", stack.peak.bytes);
+    member(out, "peak_blocks", stack.peak.blocks);
+    profiling::write_frames(out, stack.names, stack.places, stack.depth);
+    out << "}";
   }
   out << "]";
 }
@@ -137,14 +173,15 @@ void write_plugin(TextWriter& out, const Row& row) noexcept {
   out << "]";
   write_references(out, record);
   member(out, "misuses", get(record.misuses));
-  write_history(out, row);
+  const routing::StackSums* const stacks = routing::stacks_at_end(record);
+  write_history(out, row, stacks);
   out << ", \"brought_by\": ";
   if (record.brought_by != nullptr) {
     out.quoted(record.brought_by->path);
   } else {
     out << "null";
   }
-  if (const routing::StackSums* stacks = routing::stacks_at_end(record)) write_stacks(out, *stacks);
+  if (stacks != nullptr) write_stacks(out, *stacks);
   out << "}";
 }
 

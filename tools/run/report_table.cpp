@@ -61,9 +61,10 @@ void write_stacks(TextWriter& out, const routing::StackSums& stacks) noexcept {
   constexpr std::uint32_t kFrames = 5;
   for (std::size_t number = 0; number < std::min(stacks.count(), kStacks); ++number) {
     const routing::StackSum& stack = stacks[number];
-    bytes(out, stack.bytes);
-    out << (routing::settings().sample_bytes == 1 ? " in " : " in about ") << stack.blocks
-        << (stack.blocks == 1 ? " block: " : " blocks: ") << stack.names[0];
+    if (stack.bytes() == 0) break;  // it had something at the peak alone
+    bytes(out, stack.bytes());
+    out << (routing::settings().sample_bytes == 1 ? " in " : " in about ") << stack.blocks()
+        << (stack.blocks() == 1 ? " block: " : " blocks: ") << stack.names[0];
     for (std::uint32_t frame = 1; frame < std::min(stack.depth, kFrames); ++frame) out << " < " << stack.names[frame];
     out << "\n";
   }

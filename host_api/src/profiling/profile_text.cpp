@@ -85,7 +85,8 @@ void write_folded(const Source& source, TextWriter& out) noexcept {
       &out);
 }
 
-// "heapprofile" says that the numbers are those of all allocations: those of "heap_v2" are scaled by the reader.
+// "heapprofile" says that the numbers are those of all allocations: those of "heap_v2" are scaled by the reader. Its
+// line comes at once behind the symbols: Debian's google-pprof knows no "--- heap" before it.
 void write_gperftools(const Source& source, TextWriter& out) noexcept {
   struct Sum {
     TextWriter* out;
@@ -103,7 +104,7 @@ void write_gperftools(const Source& source, TextWriter& out) noexcept {
         write_symbol(*to.out, address_of(id, named.number(), names_of(stack)), plugin);
       },
       &sum);
-  out << "---\n--- heap\nheap profile:";
+  out << "---\nheap profile:";
   write_numbers(out, sum.all);
   out << " heapprofile\n";
   source.walk(

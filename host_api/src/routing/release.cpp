@@ -41,6 +41,7 @@ void settle(Module& module, const berth_instance_statistics& statistics) noexcep
 void note_end(Module& module, const berth_instance_statistics& statistics) noexcept {
   const std::uint64_t peak = module.peak_bytes.load(std::memory_order_relaxed);
   const std::uint64_t allocated = module.allocated_bytes.load(std::memory_order_relaxed) - module.inherited_bytes;
+  note_cycle_stacks(module);
   note_cycle(*module.record, module.opened_ms, peak, allocated, statistics.live_bytes);
   const bool kept = statistics.live_blocks != 0 && settings().release != ReleasePolicy::Always;
   note_point(*module.record, kept ? statistics.live_bytes : 0,

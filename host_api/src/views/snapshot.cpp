@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // The snapshot: every instance of this process at this moment, in the words of what `berth run --json` writes.
+#include <algorithm>
 #include <cstring>
 
 #include "allocator/misuse/departed.hpp"
@@ -12,6 +13,8 @@
 #include "berth/instance.h"
 #include "host_api/src/c_abi/instance_handle.hpp"
 #include "host_api/src/c_abi/text_writer.hpp"
+#include "host_api/src/profiling/stack_json.hpp"
+#include "host_api/src/profiling/stacks.hpp"
 #include "host_api/src/views/figures.hpp"
 #include "host_api/src/views/process.hpp"
 
@@ -38,6 +41,7 @@ void write_sizes(TextWriter& out, const Figures& figures) noexcept {
   out << "]";
 }
 
+// All but its last brace.
 void write_instance(TextWriter& out, const Figures& figures) noexcept {
   const core::Statistics& sums = figures.statistics;
   out << "{\"name\": ";
@@ -60,8 +64,98 @@ void write_instance(TextWriter& out, const Figures& figures) noexcept {
   member(out, "quota_bytes", sums.quota_bytes);
   member(out, "span_bytes", sums.span_bytes);
   write_sizes(out, figures);
-  out << "}";
 }
+
+// The stacks of most bytes that live or lived at the peak; the others as one. Where samples were taken.
+class Stacks {
+ public:
+  explicit Stacks(core::InstanceHandle handle) noexcept : handle_(handle) {}
+
+  void write(TextWriter& out) noexcept {
+    choose();
+    if (seen_ == 0) return;
+    out << ", \"stacks\": [";
+    for (std::size_t rank = 0; rank < count_; ++rank) {
+      // The writer may do anything: it is not called with the instance pinned.
+      {
+        const core::registry::Pin pin(handle_);
+        std::uint32_t cursor = chosen_[rank].number;
+        if (pin.instance() == nullptr || !named_.take(*pin.instance(), cursor)) break;
+      }
+      named_.name();
+      const berth_stack& stack = named_.stack();
+      out << (rank == 0 ? "{" : ", {");
+      write_weights(out, stack.bytes, stack.blocks, stack.peak_bytes, stack.peak_blocks);
+      profiling::write_frames(out, stack.names, named_.places(), stack.depth);
+      out << "}";
+    }
+    if (seen_ > count_) {
+      static constexpr const char* kOthers = "other stacks";
+      out << (count_ == 0 ? "{" : ", {");
+      write_weights(out, others_.live.bytes, blocks_of(others_.live), others_.peak.bytes, blocks_of(others_.peak));
+      profiling::write_frames(out, &kOthers, nullptr, 0);
+      out << "}";
+    }
+    out << "]";
+  }
+
+ private:
+  static constexpr std::size_t kMost = 64;
+  struct Chosen {
+    std::uint32_t number;
+    std::uint64_t bytes;  // live or at the peak, whichever is more
+    core::StackSums sums;
+  };
+
+  static std::uint64_t blocks_of(const core::draws::Weight& weight) noexcept {
+    return weight.blocks >> core::draws::kBlockShift;
+  }
+
+  static void write_weights(TextWriter& out, std::uint64_t bytes, std::uint64_t blocks, std::uint64_t peak_bytes,
+                            std::uint64_t peak_blocks) noexcept {
+    out << "\"bytes\": " << bytes;
+    member(out, "blocks", blocks);
+    member(out, "live_bytes", bytes);
+    member(out, "live_blocks", blocks);
+    member(out, "peak_bytes", peak_bytes);
+    member(out, "peak_blocks", peak_blocks);
+  }
+
+  void add_to_others(const core::StackSums& sums) noexcept {
+    others_.live.bytes += sums.live.bytes;
+    others_.live.blocks += sums.live.blocks;
+    others_.peak.bytes += sums.peak.bytes;
+    others_.peak.blocks += sums.peak.blocks;
+  }
+
+  void choose() noexcept {
+    const core::registry::Pin pin(handle_);
+    if (pin.instance() == nullptr || pin.instance()->hardening == core::Hardening::Watched) return;
+    core::StackCopy copy;
+    for (std::uint32_t cursor = 0; core::sampling::read(*pin.instance(), cursor, copy);) {
+      const std::uint64_t bytes = std::max(copy.sums.live.bytes, copy.sums.peak.bytes);
+      if (bytes == 0) continue;
+      ++seen_;
+      std::size_t rank = count_;
+      while (rank > 0 && chosen_[rank - 1].bytes < bytes) --rank;
+      if (rank == kMost) {
+        add_to_others(copy.sums);
+        continue;
+      }
+      if (count_ == kMost) add_to_others(chosen_[--count_].sums);
+      std::memmove(&chosen_[rank + 1], &chosen_[rank], (count_ - rank) * sizeof(Chosen));
+      chosen_[rank] = {copy.number, bytes, copy.sums};
+      ++count_;
+    }
+  }
+
+  core::InstanceHandle handle_;
+  std::size_t seen_ = 0;
+  std::size_t count_ = 0;
+  Chosen chosen_[kMost];
+  core::StackSums others_;
+  profiling::NamedStack named_;
+};
 
 // Some at a time, because the writer may do anything, and what has departed is listed under a lock.
 class KeptSpans {
@@ -143,6 +237,8 @@ bool write_snapshot(TextWriter& out) noexcept {
         *to.out << to.separator;
         to.separator = ",\n  ";
         write_instance(*to.out, figures);
+        Stacks(handle).write(*to.out);
+        *to.out << "}";
         return true;
       },
       &list);
