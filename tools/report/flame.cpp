@@ -42,13 +42,22 @@ unsigned hue_of(const std::string& frame) {
   return 20 + sum % 40;
 }
 
+// Where there is little room, without what says nothing.
+std::string shortened(std::string name) {
+  static const std::string kNameless = "(anonymous namespace)::";
+  for (std::size_t place = name.find(kNameless); place != std::string::npos; place = name.find(kNameless)) {
+    name.erase(place, kNameless.size());
+  }
+  return name;
+}
+
 void write(std::ostringstream& out, const std::string& name, const Node& node, std::uint64_t all, double of_parent) {
   const double share = static_cast<double>(node.bytes) / static_cast<double>(all);
   if (share < kLeastShare) return;
   std::string label = escaped(name) + ": " + top::bytes_text(node.bytes);
   if (!node.file.empty()) label += ", " + escaped(node.file);
   out << "<div class=\"call\" style=\"width:" << of_parent * 100 << "%\"><span title=\"" << label
-      << "\" style=\"background:hsl(" << hue_of(name) << " 80% 70%)\">" << escaped(name)
+      << "\" style=\"background:hsl(" << hue_of(name) << " 80% 70%)\">" << escaped(shortened(name))
       << "</span><div class=\"calls\">";
   for (const auto& [callee, below] : node.callees) {
     write(out, callee, below, all, static_cast<double>(below.bytes) / static_cast<double>(node.bytes));

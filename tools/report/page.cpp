@@ -172,7 +172,8 @@ void write_report(std::ostringstream& out, const Report& report) {
     out << "<p class=\"none\">This is a snapshot, one moment: it has no timeline.</p>\n";
   }
   for (const Plugin& plugin : report.plugins) {
-    if (plugin.allocations == 0 && plugin.timeline.empty() && plugin.stacks.empty()) continue;
+    // The table says all that is known of it.
+    if (plugin.allocations == 0 && plugin.timeline.size() < 2 && plugin.stacks.empty()) continue;
     out << "<h3>" << escaped(plugin.name) << "</h3>\n";
     if (plugin.timeline.size() > 1) {
       write_timeline(out, plugin);

@@ -299,7 +299,7 @@ void Screen::add_details(std::vector<Line>& out, const Row& row, std::size_t wid
   add("written " + std::to_string(instance.age_ms) + " ms ago; peak is that of " +
       (instance.peak_is_live ? "live bytes" : "committed bytes"));
   add("span " + bytes_text(instance.span_bytes) + ", committed at most " + bytes_text(instance.peak_committed_bytes));
-  add("stacks: not sampled here");
+  add("stacks: not published; berth_snapshot_json and the JSON of berth run have them, for berth report");
   add("live blocks by size:");
   std::uint32_t most = 1;
   for (const std::uint32_t count : instance.sizes) most = std::max(most, count);
