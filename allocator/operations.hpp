@@ -115,13 +115,14 @@ inline void* allocate_fast(Instance& instance, std::size_t size) noexcept {
   return detail::allocate_from<kLevel, pattern::Length::Any>(instance, *later, size);
 }
 
+// `word` is what the pagemap says of the block's page: for those who want to know it, too.
 template <Hardening kLevel>
-inline Freed deallocate_fast(Instance& instance, void* block) noexcept {
+inline Freed deallocate_fast(Instance& instance, void* block, std::uint64_t& word) noexcept {
   if constexpr (kLevel == Hardening::Watched) return Freed::Not;
   const std::uint64_t index = instance.page_index(block);
   if (index >= instance.page_limit.load(std::memory_order_relaxed)) [[unlikely]]
     return Freed::Not;
-  const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
+  word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   // Zero above the slot if the slab is this thread's: what is left is slot << 7 | class, the number of the bin.
   const std::uint64_t bin_number = word ^ thread_key;
   Bin* bin = nullptr;
@@ -142,6 +143,12 @@ inline Freed deallocate_fast(Instance& instance, void* block) noexcept {
     return detail::put_away<kLevel, pattern::Length::Short>(instance, block, bin_number, *bin);
   }
   return detail::put_away<kLevel, pattern::Length::Any>(instance, block, bin_number, *bin);
+}
+
+template <Hardening kLevel>
+inline Freed deallocate_fast(Instance& instance, void* block) noexcept {
+  std::uint64_t word = 0;
+  return deallocate_fast<kLevel>(instance, block, word);
 }
 
 template <Hardening kLevel>

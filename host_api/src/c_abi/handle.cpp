@@ -126,7 +126,6 @@ constexpr berth_allocator sampled_image() {
   return image;
 }
 
-constexpr berth_allocator kFast = image<Hardening::Fast>();
 constexpr berth_allocator kChecked = image<Hardening::Checked>();
 constexpr berth_allocator kGuarded = image<Hardening::Guarded>();
 constexpr berth_allocator kFastSampled = sampled_image<Hardening::Fast>();
@@ -136,14 +135,16 @@ constexpr berth_allocator kWatched = image<Hardening::Watched>();
 
 }  // namespace
 
+constinit const berth_allocator fast_handle = image<Hardening::Fast>();
+
 const berth_allocator& handle_image(Hardening level) noexcept {
   switch (level) {
-    case Hardening::Fast: return kFast;
+    case Hardening::Fast: return fast_handle;
     case Hardening::Checked: return kChecked;
     case Hardening::Guarded: return kGuarded;
     case Hardening::Watched: return kWatched;
   }
-  return kFast;
+  return fast_handle;
 }
 
 namespace {
@@ -155,7 +156,7 @@ const berth_allocator& sampled_handle_image(Hardening level) noexcept {
     case Hardening::Guarded: return kGuardedSampled;
     case Hardening::Watched: return kWatched;  // without samples
   }
-  return kFast;
+  return fast_handle;
 }
 
 // One pointer at a time, each whole: a thread that calls meanwhile gets the old function or the new one, and both serve

@@ -10,10 +10,14 @@
 #include <cstddef>
 
 #include "host_api/src/routing/modules.hpp"
+#include "host_api/src/routing/near.hpp"
 
 namespace berth::routing {
 
 inline constexpr std::size_t kPadding = 8;
+
+// Of the instance whose handle this is, the module's. Null with errno ENOMEM.
+void* allocate(Module& module, berth_allocator* handle, std::size_t size) noexcept;
 
 // Null with errno ENOMEM: a quota, or the system. `served` false: the module has no instance, so ask the real
 // allocator.
@@ -22,8 +26,12 @@ void* allocate_zeroed(Module& module, std::size_t size, bool& served) noexcept;
 // A power of two; beyond 1 GiB it is not served.
 void* allocate_aligned(Module& module, std::size_t alignment, std::size_t size, bool& served) noexcept;
 
-// False: it is no block of a routed module's. These keep errno where free does.
-bool free_routed(void* block, const char* operation, const void* caller) noexcept;
+// False: it is no block of a routed module's. These keep errno where free does. The first serves where the block lies
+// near_instances(), and looks at the caller's own span before it asks whose the block is.
+bool free_near(void* block, const char* operation, const void* caller) noexcept;
+inline bool free_routed(void* block, const char* operation, const void* caller) noexcept {
+  return near_instances(block) && free_near(block, operation, caller);
+}
 bool resize_routed(void* block, std::size_t size, const char* operation, const void* caller, void*& out) noexcept;
 bool measure_routed(const void* block, std::size_t& size) noexcept;
 

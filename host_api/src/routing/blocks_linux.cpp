@@ -3,9 +3,12 @@
 //
 #include <sys/single_threaded.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdint>
 
+#include "allocator/blocks/hand_out.hpp"
+#include "allocator/blocks/size_classes.hpp"
 #include "allocator/blocks/slab.hpp"
 #include "allocator/misuse/departed.hpp"
 #include "allocator/misuse/inspect.hpp"
@@ -16,6 +19,7 @@
 #include "host_api/src/c_abi/instance_handle.hpp"
 #include "host_api/src/routing/blocks.hpp"
 #include "host_api/src/routing/instances.hpp"
+#include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/near.hpp"
 #include "host_api/src/views/publishing.hpp"
 
@@ -35,7 +39,7 @@ Number add(std::atomic<Number>& counter, Number amount) noexcept {
 }
 
 // What the pagemap says of the start of a block; 0: it is none. Reports nothing.
-std::size_t block_bytes(core::Instance& instance, const void* block) noexcept {
+inline std::size_t block_bytes(core::Instance& instance, const void* block) noexcept {
   if (instance.hardening != core::Hardening::Fast) return core::inspect(instance, block).block_bytes;
   const std::uint64_t index = instance.page_index(block);
   if (index >= instance.page_limit.load(std::memory_order_relaxed)) return 0;
@@ -47,7 +51,7 @@ std::size_t block_bytes(core::Instance& instance, const void* block) noexcept {
   return static_cast<std::size_t>(core::page_word::value(word)) * pal::kPageSize;
 }
 
-void raise_peak(Module& module, std::uint64_t now) noexcept {
+[[gnu::noinline]] void raise_peak(Module& module, std::uint64_t now) noexcept {
   std::uint64_t peak = module.peak_bytes.load(std::memory_order_relaxed);
   if (now <= peak) return;
   if (__libc_single_threaded) {
@@ -61,13 +65,17 @@ void raise_peak(Module& module, std::uint64_t now) noexcept {
   views::publishing::grew(to_handle(module.instance.load(std::memory_order_acquire)));
 }
 
-void count_live(Module& module, std::int64_t bytes) noexcept {
-  const std::int64_t live = add(module.live_bytes, bytes);
-  if (bytes > 0 && live > 0) raise_peak(module, static_cast<std::uint64_t>(live));
+inline void count_allocated(Module& module, std::uint64_t bytes) noexcept {
+  const std::uint64_t allocated = add(module.allocated_bytes, bytes);
+  const auto live = static_cast<std::int64_t>(allocated - module.freed_bytes.load(std::memory_order_relaxed));
+  if (live > static_cast<std::int64_t>(module.peak_bytes.load(std::memory_order_relaxed))) [[unlikely]]
+    raise_peak(module, static_cast<std::uint64_t>(live));
 }
 
+inline void count_freed(Module& module, std::uint64_t bytes) noexcept { add(module.freed_bytes, bytes); }
+
 // Counts a block that a module has got. With a quota over several modules it may have been one too many.
-void* account(Module& module, berth_allocator* handle, void* block) noexcept {
+inline void* account(Module& module, berth_allocator* handle, void* block) noexcept {
   if (block == nullptr || module.record == nullptr) return block;
   const std::size_t bytes = block_bytes(instance_of(handle), block);
   if (std::atomic<std::size_t>* group = module.group_bytes) {
@@ -79,8 +87,7 @@ void* account(Module& module, berth_allocator* handle, void* block) noexcept {
       return nullptr;
     }
   }
-  add(module.allocated_bytes, std::uint64_t{bytes});
-  count_live(module, static_cast<std::int64_t>(bytes));
+  count_allocated(module, bytes);
   return block;
 }
 
@@ -115,12 +122,39 @@ bool is_late(const void* block, const char* operation, const void* caller) noexc
 
 }  // namespace
 
+namespace {
+
+// Whether a handle's functions are those that the short ways below contain: at FAST, while no samples are taken.
+inline bool is_fast(const berth_allocator* handle) noexcept {
+  return __atomic_load_n(&handle->allocate, __ATOMIC_RELAXED) == fast_handle.allocate;
+}
+
+// What is not small, is sampled, is at another level, or counts in a group.
+[[gnu::noinline]] void* allocate_any(Module& module, berth_allocator* handle, std::size_t size) noexcept {
+  if (!pad(size)) return too_large();
+  return account(module, handle, handle->allocate(handle, size));
+}
+
+}  // namespace
+
+void* allocate(Module& module, berth_allocator* handle, std::size_t size) noexcept {
+  if (size > core::kMaxSmall - kPadding || !is_fast(handle) || module.group_bytes != nullptr) [[unlikely]]
+    return allocate_any(module, handle, size);
+  const std::size_t padded = std::max(size + kPadding, std::size_t{16});
+  core::Instance& instance = instance_of(handle);
+  void* block = core::allocate_fast<core::Hardening::Fast>(instance, padded);
+  if (block == nullptr) [[unlikely]]
+    return allocate_any(module, handle, size);
+  core::hand_out<core::Hardening::Fast>(instance, block, 0, padded);
+  if (module.record == nullptr) return block;
+  count_allocated(module, core::size_class::bytes_of_scaled(core::size_class::scaled_of(padded)));
+  return block;
+}
+
 void* allocate(Module& module, std::size_t size, bool& served) noexcept {
   berth_allocator* handle = handle_of(module);
   served = handle != nullptr;
-  if (handle == nullptr) return nullptr;
-  if (!pad(size)) return too_large();
-  return account(module, handle, handle->allocate(handle, size));
+  return handle != nullptr ? allocate(module, handle, size) : nullptr;
 }
 
 void* allocate_zeroed(Module& module, std::size_t size, bool& served) noexcept {
@@ -139,25 +173,47 @@ void* allocate_aligned(Module& module, std::size_t alignment, std::size_t size, 
   return account(module, handle, handle->allocate_aligned(handle, alignment < 16 ? 16 : alignment, size));
 }
 
-bool free_routed(void* block, const char* operation, const void* caller) noexcept {
-  core::Instance* owner = owner_of(block);
+namespace {
+
+// Whoever's it is.
+[[gnu::noinline]] bool free_any(void* block, const char* operation, const void* caller) noexcept {
+  core::Instance* const owner = core::registry::resolve(core::registry::find(block).handle);
   if (owner == nullptr) return is_late(block, operation, caller);
   Module* module = module_of(*owner);
-  if (module == nullptr) {
-    core::deallocate_at_its_level(*owner, block, operation, caller);
-    return true;
-  }
-  const std::size_t bytes = block_bytes(*owner, block);
+  const std::size_t bytes = module != nullptr ? block_bytes(*owner, block) : 0;
   // Asked before the block goes: what was kept afterwards has counted it as gone.
-  const bool kept = module->state.load(std::memory_order_acquire) == ModuleState::Kept;
+  const bool kept = module != nullptr && module->state.load(std::memory_order_acquire) == ModuleState::Kept;
   core::deallocate_at_its_level(*owner, block, operation, caller);
   if (bytes == 0) return true;
-  if (!kept) {
-    count_live(*module, -static_cast<std::int64_t>(bytes));
+  if (!kept) [[likely]] {
+    count_freed(*module, bytes);
     if (std::atomic<std::size_t>* group = module->group_bytes) add(*group, std::size_t{0} - bytes);
     return true;
   }
   count_freed_of_kept(*module);
+  return true;
+}
+
+}  // namespace
+
+// The caller's own instance is looked at first, which lives while code of its module runs: a small block of this
+// thread's is gone without asking whose it is. Of other blocks the short way has done nothing.
+bool free_near(void* block, const char* operation, const void* caller) noexcept {
+  Module* const module = module_of_caller(callers.find(caller));
+  if (module == nullptr) return free_any(block, operation, caller);
+  // acquire: as whoever allocates from it.
+  berth_allocator* const handle = module->handle.load(std::memory_order_acquire);
+  if (handle == nullptr || module->group_bytes != nullptr) return free_any(block, operation, caller);
+  core::Instance& instance = instance_of(handle);
+  if (instance.hardening != core::Hardening::Fast) return free_any(block, operation, caller);
+  std::uint64_t word = 0;
+  const core::Freed done = core::deallocate_fast<core::Hardening::Fast>(instance, block, word);
+  if (done == core::Freed::Not) return free_any(block, operation, caller);
+  if (module->record != nullptr) {
+    count_freed(*module, core::size_class::kTable[core::slab_word::size_class(word)].block_bytes);
+  }
+  if (done != core::Freed::Whole) [[unlikely]]
+    core::deallocate_rest<core::Hardening::Fast>(instance, block, done, operation, caller, 0);
   return true;
 }
 
@@ -189,9 +245,9 @@ bool resize_routed(void* block, std::size_t size, const char* operation, const v
   out = handle->reallocate(handle, block, 0, size);
   if (out == nullptr || kept) return true;
   const std::size_t after = block_bytes(*owner, out);
-  if (out != block || after > before)
-    add(module->allocated_bytes, std::uint64_t{out != block ? after : after - before});
-  count_live(*module, static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before));
+  const bool moved = out != block;
+  if (moved || after < before) count_freed(*module, moved ? before : before - after);
+  if (moved || after > before) count_allocated(*module, moved ? after : after - before);
   if (std::atomic<std::size_t>* group = module->group_bytes) add(*group, after - before);
   return true;
 }

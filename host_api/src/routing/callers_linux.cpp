@@ -82,7 +82,7 @@ Module* route(const Site& site) noexcept {
   }
   if (code < kFirstModule) return nullptr;
   Module* module = &table::of_code(code);
-  if (closing_modules.load(std::memory_order_relaxed) == 0) return module;
+  if (!any_is_closing()) return module;
   if (module->state.load(std::memory_order_acquire) != ModuleState::Closing || is_still_itself(*module)) return module;
   code = learn(site.caller);
   wipe_stack();

@@ -12,9 +12,15 @@
 // No inline copy, whose return address would be another's.
 #define BERTH_INTERPOSED __attribute__((visibility("default"), noinline, used))
 
-// Who called the function that this stands in.
+// Who called the function that this stands in. The frame is that whose two first words are the caller's frame pointer
+// and the return address; said by what lies above them, so that functions need no frame pointer for it.
+#if defined(__x86_64__)
+#define BERTH_FRAME (static_cast<const void* const*>(__builtin_dwarf_cfa()) - 2)
+#else
+#define BERTH_FRAME __builtin_frame_address(0)
+#endif
 #define BERTH_SITE \
-  ::berth::routing::Site { __builtin_return_address(0), __builtin_frame_address(0) }
+  ::berth::routing::Site { __builtin_return_address(0), BERTH_FRAME }
 
 namespace berth::routing {
 

@@ -10,6 +10,7 @@
 #include "host_api/src/routing/blocks.hpp"
 #include "host_api/src/routing/host_counts.hpp"
 #include "host_api/src/routing/interposed.hpp"
+#include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 
 namespace berth::routing {
@@ -68,7 +69,7 @@ void* allocate_aligned_for(const Site& site, std::size_t alignment, std::size_t 
 }
 
 void free_for(void* block, const char* operation, const void* caller) noexcept {
-  if (block == nullptr || free_routed(block, operation, caller)) return;
+  if (free_routed(block, operation, caller) || block == nullptr) return;
   host_counts::add_deallocation();
   real().free(block);
 }
@@ -86,13 +87,34 @@ using namespace berth::routing;
 
 extern "C" {
 
-BERTH_INTERPOSED void* malloc(std::size_t size) { return allocate_for(BERTH_SITE, size); }
+// The two that are called most know the common callers without a call in between.
+BERTH_INTERPOSED void* malloc(std::size_t size) {
+  const Code code = callers.find(__builtin_return_address(0));
+  if (Module* module = module_of_caller(code)) {
+    // acquire: who made the instance has built it.
+    if (berth_allocator* handle = module->handle.load(std::memory_order_acquire)) {
+      return allocate(*module, handle, size);
+    }
+  } else if (code == kNotRouted || code == kSystem) {
+    host_counts::add_allocation();
+    return real().malloc(size);
+  }
+  return allocate_for(BERTH_SITE, size);
+}
 
 BERTH_INTERPOSED void* calloc(std::size_t count, std::size_t size) {
   return allocate_zeroed_for(BERTH_SITE, count, size);
 }
 
-BERTH_INTERPOSED void free(void* block) { free_for(block, "free", __builtin_return_address(0)); }
+BERTH_INTERPOSED void free(void* block) {
+  if (near_instances(block)) {
+    if (free_near(block, "free", __builtin_return_address(0))) return;
+  } else if (block == nullptr) {
+    return;
+  }
+  host_counts::add_deallocation();
+  real().free(block);
+}
 
 BERTH_INTERPOSED void cfree(void* block) { free_for(block, "cfree", __builtin_return_address(0)); }
 

@@ -9,14 +9,16 @@
 
 namespace berth::routing::table {
 
+constinit decltype(detail::modules) detail::modules{};
+
 namespace {
 
-constexpr std::uint32_t kModules = 65536 - kFirstModule;
-constexpr std::uint32_t kChunk = 64;
+using detail::kModules;
+using detail::modules;
+
+constexpr std::uint32_t kChunk = 64;  // made at once
 
 constinit pal::Lock guard{pal::LockRank::Host};
-// A chunk is written once under the guard (release), read by number (acquire).
-constinit std::array<std::atomic<Module*>, (kModules + kChunk - 1) / kChunk> chunks{};
 constinit std::atomic<std::uint32_t> used_numbers{0};  // written under the guard (release), read by reports (acquire)
 // Free numbers, as a list through the table. Under the guard.
 constinit std::array<std::uint32_t, kModules> next_free{};
@@ -26,13 +28,7 @@ constinit std::uint32_t free_head = 0;  // number + 1; 0: none
 
 std::uint32_t detail::used() noexcept { return used_numbers.load(std::memory_order_acquire); }
 
-Module& detail::at(std::uint32_t number) noexcept {
-  return chunks[number / kChunk].load(std::memory_order_acquire)[number % kChunk];
-}
-
 pal::Lock& lock() noexcept { return guard; }
-
-Module& of_code(Code code) noexcept { return detail::at(static_cast<std::uint32_t>(code - kFirstModule)); }
 
 Module* take() noexcept {
   const pal::LockGuard held(guard);
@@ -46,8 +42,10 @@ Module* take() noexcept {
   if (number % kChunk == 0) {
     auto* chunk = store::make<Module>(kChunk);
     if (chunk == nullptr) return nullptr;
-    for (std::uint32_t i = 0; i < kChunk; ++i) chunk[i].code = static_cast<Code>(number + i + kFirstModule);
-    chunks[number / kChunk].store(chunk, std::memory_order_release);
+    for (std::uint32_t i = 0; i < kChunk && number + i < kModules; ++i) {
+      chunk[i].code = static_cast<Code>(number + i + kFirstModule);
+      modules[number + i].store(chunk + i, std::memory_order_release);
+    }
   }
   used_numbers.store(number + 1, std::memory_order_release);
   return &detail::at(number);

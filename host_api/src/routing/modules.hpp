@@ -134,8 +134,8 @@ struct Module {
   std::atomic<berth_instance*> instance{nullptr};
   std::atomic<bool> refused{false};  // no instance: the real allocator serves it
   // Usable bytes; written by whoever allocates or frees, relaxed.
-  std::atomic<std::uint64_t> allocated_bytes{0};
-  std::atomic<std::int64_t> live_bytes{0};
+  // What is live is their difference; where others free meanwhile, it is read too low by what they free.
+  std::atomic<std::uint64_t> allocated_bytes{0}, freed_bytes{0};
   std::atomic<std::uint64_t> peak_bytes{0};
   // The peak at which views are told next: an eighth more each time, so that they are told seldom. As those above.
   std::atomic<std::uint64_t> next_told_peak{0};
@@ -151,6 +151,11 @@ struct Module {
   // What a forked child has inherited and does not count.
   std::uint64_t inherited_allocations = 0, inherited_bytes = 0, inherited_failures = 0;
 };
+
+inline std::int64_t live_bytes(const Module& module) noexcept {
+  const std::uint64_t freed = module.freed_bytes.load(std::memory_order_relaxed);
+  return static_cast<std::int64_t>(module.allocated_bytes.load(std::memory_order_relaxed) - freed);
+}
 
 inline bool is_mapped(const Module& module) noexcept {
   const ModuleState state = module.state.load(std::memory_order_acquire);
@@ -197,6 +202,11 @@ bool is_opening() noexcept;
 // still, or what has come after it, is asked of the loader. Written by who closes (release), read by every
 // routed allocation (relaxed: what has come after was mapped by way of locks that order it).
 extern constinit std::atomic<std::uint32_t> closing_modules;
+#if defined(BERTH_ROUTES_OWN_HOST)
+inline bool any_is_closing() noexcept { return closing_modules.load(std::memory_order_relaxed) != 0; }
+#else
+inline bool any_is_closing() noexcept { return false; }  // the loader tells of those
+#endif
 bool is_still_itself(Module& module) noexcept;  // false: it is forgotten
 Code of_unlisted(const dl_find_object& module) noexcept;
 

@@ -117,7 +117,7 @@ Module* opened(const link_map& map, bool of_this_namespace, bool bound_apart) no
   module->instance.store(nullptr, std::memory_order_relaxed);
   module->refused.store(false, std::memory_order_relaxed);
   module->allocated_bytes.store(0, std::memory_order_relaxed);
-  module->live_bytes.store(0, std::memory_order_relaxed);
+  module->freed_bytes.store(0, std::memory_order_relaxed);
   module->peak_bytes.store(0, std::memory_order_relaxed);
   module->next_told_peak.store(0, std::memory_order_relaxed);
   module->inherited_allocations = module->inherited_bytes = module->inherited_failures = 0;

@@ -50,7 +50,7 @@ void note_end(Module& module, const berth_instance_statistics& statistics) noexc
 
 void leave_group(Module& module) noexcept {
   if (module.group_bytes == nullptr) return;
-  const std::int64_t live = module.live_bytes.load(std::memory_order_relaxed);
+  const std::int64_t live = live_bytes(module);
   if (live > 0) module.group_bytes->fetch_sub(static_cast<std::size_t>(live), std::memory_order_relaxed);
   module.group_bytes = nullptr;
 }

@@ -68,7 +68,7 @@ void count_from_zero() noexcept {
     module.inherited_allocations = statistics.allocations;
     module.inherited_failures = statistics.failed_allocations;
     module.inherited_bytes = module.allocated_bytes.load(std::memory_order_relaxed);
-    const std::int64_t live = module.live_bytes.load(std::memory_order_relaxed);
+    const std::int64_t live = live_bytes(module);
     module.peak_bytes.store(live > 0 ? static_cast<std::uint64_t>(live) : 0, std::memory_order_relaxed);
     return true;
   });

@@ -20,7 +20,7 @@ void refine(core::Instance& instance, views::Figures& figures) noexcept {
   figures.knows_peak_live = true;
   figures.peak_live_bytes =
       std::max<std::uint64_t>(module->peak_bytes.load(std::memory_order_relaxed), sums.live_bytes);
-  const auto live = module->live_bytes.load(std::memory_order_relaxed);
+  const auto live = live_bytes(*module);
   note_point(*module->record, live > 0 ? static_cast<std::uint64_t>(live) : 0,
              std::max(figures.peak_live_bytes, module->record->peak_bytes.load(std::memory_order_relaxed)));
   if (module->state.load(std::memory_order_acquire) == ModuleState::Kept) {
