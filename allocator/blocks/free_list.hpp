@@ -16,7 +16,8 @@
 
 namespace berth::core::free_list {
 
-// By the compiler's own name: what routes malloc is compiled with -fno-builtin, and would call the C library for a word.
+// By the compiler's own name: what routes malloc is compiled with -fno-builtin, and would call the C library for a
+// word.
 
 BERTH_UNWATCHED inline void* next(const void* block, std::uintptr_t key) noexcept {
   std::uintptr_t link = 0;

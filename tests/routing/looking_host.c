@@ -39,6 +39,20 @@ int main(int count, char** arguments) {
   if (dlsym(library, "no_such_function") != NULL) return 6;
   const char* error = dlerror();
   if (error == NULL || strstr(error, "no_such_function") == NULL) return 7;
+  /* By name and version; one that the function has not is nobody's. */
+  void* versioned = dlvsym(library, "free", "GLIBC_2.2.5");
+  memcpy(&free_it, &versioned, sizeof(versioned));
+  if (free_it == NULL) return 9;
+  free_it(give(100));
+  free_it(malloc(100));
+  versioned = dlvsym(RTLD_DEFAULT, "realloc", "GLIBC_2.2.5");
+  memcpy(&resize, &versioned, sizeof(versioned));
+  if (resize == NULL) return 10;
+  free_it(resize(give(100), 5000));
+  if (dlvsym(library, "free", "NOBODY_1.0") != NULL || dlerror() == NULL) return 11;
+  versioned = dlvsym(library, "strlen", "GLIBC_2.2.5");
+  memcpy(&length, &versioned, sizeof(versioned));
+  if (length == NULL || length("given") != 5) return 12;
   void* (*whole)(size_t) = NULL;
   find(dlopen(NULL, RTLD_NOW), "free", &free_it);
   find(RTLD_DEFAULT, "malloc", &whole);

@@ -99,6 +99,45 @@ static int runpath(char** arguments) {
   return dlclose(module);
 }
 
+/* One file under two names, and a copy of it. */
+static int twice(char** arguments) {
+  void* first = open_module(arguments[0], RTLD_NOW);
+  void* second = open_module(arguments[1], RTLD_NOW);
+  void* copy = open_module(arguments[2], RTLD_NOW);
+  printf("the same: %d, the copy: %d\n", first == second, first == copy);
+  work_of(first);
+  work_of(copy);
+  return dlclose(first) != 0 || dlclose(second) != 0 || dlclose(copy) != 0;
+}
+
+/* Threads open and close, and children that are forked meanwhile do the same. */
+static int children(char** arguments) {
+  pthread_t all[2];
+  for (int number = 0; number < 2; ++number) pthread_create(&all[number], NULL, open_and_close, arguments[number]);
+  int failed = 0;
+  for (int number = 0; number < 10; ++number) {
+    const pid_t child = fork();
+    if (child == 0) {
+      char* block = strdup("of the child");
+      free(block);
+      _exit(block != NULL ? 5 : 6);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    failed |= !WIFEXITED(status) || WEXITSTATUS(status) != 5;
+  }
+  for (int number = 0; number < 2; ++number) pthread_join(all[number], NULL);
+  /* The other threads are gone: the loader may be used in the child. */
+  const pid_t child = fork();
+  if (child == 0) {
+    open_and_close(arguments[0]);
+    _exit(5);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return failed || WEXITSTATUS(status) != 5;
+}
+
 /* Replaces a module on disk while it is open, by another file. */
 static int replaced(char** arguments) {
   char command[4096];
@@ -167,6 +206,8 @@ int main(int count, char** arguments) {
   if (strcmp(what, "dlmopen") == 0) return of_another_namespace(arguments);
   if (strcmp(what, "threads") == 0) return threads(arguments);
   if (strcmp(what, "runpath") == 0) return runpath(arguments);
+  if (strcmp(what, "twice") == 0) return twice(arguments);
+  if (strcmp(what, "children") == 0) return children(arguments);
   if (strcmp(what, "replaced") == 0) return replaced(arguments);
   if (strcmp(what, "fails") == 0) return fails(arguments);
   if (strncmp(what, "start-", 6) == 0) return starts(what + 6, arguments);

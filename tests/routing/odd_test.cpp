@@ -107,6 +107,46 @@ TEST_CASE("modules come and go on several threads, while the host forks") {
   CHECK(plugin(report, "plain")["loads"] == plugin(report, "plain")["unloads"]);
 }
 
+TEST_CASE("a host forks while others load, and its children go on") {
+  const Json report = compare("children " + module("plain") + module("apart"));
+  CHECK(plugin(report, "plain")["loads"] == plugin(report, "plain")["unloads"]);
+  CHECK(plugin(report, "plain")["misuses"] == 0);
+}
+
+TEST_CASE("a host that allocates and opens a module before any constructor has run") {
+  const std::string command = kFolder + "/early_host " + module("plain");
+  const Outcome alone = shell(command);
+  CHECK(alone.output == "allocated early\n");
+  const Run routed = run("", command);
+  CHECK(routed.outcome.status == alone.status);
+  CHECK(routed.outcome.output == alone.output);
+  CHECK(plugin(routed.report, "plain")["allocations"].get<int>() > 0);
+  CHECK(plugin(routed.report, "plain")["unloads"] == 1);
+}
+
+TEST_CASE("without /proc a host is routed as with it") {
+  const std::string empty_proc = "unshare -m sh -c 'mount -t tmpfs none /proc && exec \"$@\"' x ";
+  if (shell(empty_proc + "true").status != 0) {
+    WARN("left out: no folder may be mounted over /proc here");
+    return;
+  }
+  const fs::path file = scratch() / "without_proc";
+  for (const std::string& arguments : {"runpath " + module("plain"), "threads " + module("plain") + module("apart")}) {
+    INFO(arguments);
+    const Outcome alone = shell(empty_proc + kHost + arguments);
+    const Outcome routed =
+        shell(empty_proc + kBerth + " run --strict --json " + file.string() + " -- " + kHost + arguments);
+    INFO(routed.errors);
+    CHECK(routed.status == alone.status);
+    CHECK(routed.output == alone.output);
+    const Json report = Json::parse(contents(file), nullptr, false);
+    REQUIRE(!report.is_discarded());
+    CHECK(plugin(report, "plain")["metering"] == "whole");
+    CHECK(plugin(report, "plain")["allocations"].get<int>() > 0);
+    CHECK(plugin(report, "plain")["loads"] == plugin(report, "plain")["unloads"]);
+  }
+}
+
 TEST_CASE("a module that opens another from its constructor, and one that only the caller's RUNPATH finds") {
   const Json report = compare("runpath by_runpath.so " + module("plain"));
   CHECK(plugin(report, "by_runpath")["metering"] == "whole");
@@ -156,7 +196,10 @@ TEST_CASE("a module under two names is one, and a file that is replaced is anoth
   std::error_code none;
   fs::remove(link, none);
   fs::create_symlink(copy, link);
-  compare("runpath " + link + " x");
+  const Json both = compare("twice " + copy + " " + link + " " + module("plain"));
+  CHECK(plugin(both, "copied")["loads"] == 1);
+  CHECK(plugin(both, "copied")["unloads"] == 1);
+  CHECK(plugin(both, "plain")["loads"] == 1);
   const Json report = compare("replaced " + copy + " " + module("apart"));
   CHECK(plugin(report, "copied")["loads"] == 2);
 }
@@ -189,8 +232,14 @@ TEST_CASE("a host that drops its privileges goes on") {
   if (geteuid() != 0) return;
   compare("ends " + module("plain"));
   const std::string command = kHost + "drops " + module("plain");
-  const Outcome outcome = shell(kBerth + " run --json /root/berth_report.json -- " + command);
+  const fs::path closed = scratch() / "closed_folder";
+  fs::create_directory(closed);
+  fs::permissions(closed, fs::perms::owner_all);
+  const Outcome outcome = shell(kBerth + " run --json " + (closed / "report.json").string() + " -- " + command);
   CHECK(outcome.status == shell(command).status);
+  // What it had the right to write is not written by somebody else: the table is, and one line says so.
+  CHECK(outcome.errors.find("cannot be written to") != std::string::npos);
+  CHECK(outcome.errors.find("\nplain ") != std::string::npos);
 }
 
 TEST_CASE("programs are followed, however they are started and with whatever environment") {

@@ -341,6 +341,11 @@ TEST_CASE("what a folder's list takes is the plugin's, and what is freed by name
   REQUIRE(count > 2);
   CHECK(owns(plugin, list));
   CHECK(owns(plugin, list[0]));
+  char* const word = find<char*(const char*)>(plugin, "word_of")("17 word");
+  REQUIRE(word != nullptr);
+  CHECK(owns(plugin, word));
+  CHECK(std::string(word) == "word");
+  std::free(word);
   void* const library = dlopen("libc.so.6", RTLD_NOW);
   auto* const free_by_name = reinterpret_cast<void (*)(void*)>(dlsym(library, "free"));
   for (int number = 0; number < count; ++number) free_by_name(list[number]);

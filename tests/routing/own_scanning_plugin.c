@@ -16,6 +16,11 @@ KEPT struct dirent** entries(const char* folder, int* count) {
   return list;
 }
 
+KEPT char* word_of(const char* text) {
+  char* word = NULL;
+  return sscanf(text, "%*d %ms", &word) == 1 ? word : NULL;
+}
+
 KEPT size_t written(const char* text) {
   char* buffer = NULL;
   size_t size = 0;

@@ -184,6 +184,19 @@ TEST_CASE("a block that is freed by a function that was looked up by name goes h
   CHECK(giving["forgotten_blocks"] == 0);
 }
 
+TEST_CASE("what scanf allocates is the caller's") {
+  const std::string command = std::string(BERTH_ROUTED_HOST) + " well 2 " BERTH_SCANNING;
+  const Outcome alone = shell(command);
+  CHECK(alone.output.find("4 one two 10 xyz wide\n") == 0);
+  const Run run = routing_test::run("", command);
+  CHECK(run.outcome.status == 0);
+  CHECK(run.outcome.output == alone.output);
+  const Json& scanning = plugin(run.report, "scanning");
+  CHECK(scanning["allocations"] == 2 * 10);
+  CHECK(scanning["forgotten_blocks"] == 0);
+  CHECK(scanning["misuses"] == 0);
+}
+
 TEST_CASE("a module finds the next free by name, and a folder's entries are its own") {
   const Run run = run_host("", "exit 2 " BERTH_GIVING);
   CHECK(run.outcome.status == 7);

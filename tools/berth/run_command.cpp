@@ -2,6 +2,7 @@
 // Copyright (c) the Berth authors
 //
 // berth run: looks at the program, puts Berth's libraries into its environment, and becomes it.
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -66,7 +67,10 @@ std::optional<std::uint64_t> size_of(const std::string& text) {
 // Beside the program in a build folder, or where it is installed.
 fs::path libraries_folder() {
   std::error_code error;
-  const fs::path here = fs::read_symlink("/proc/self/exe", error).parent_path();
+  fs::path program = fs::read_symlink("/proc/self/exe", error);
+  // Without /proc: by the name under which the kernel has started it.
+  if (program.empty()) program = fs::canonical(reinterpret_cast<const char*>(getauxval(AT_EXECFN)), error);
+  const fs::path here = program.parent_path();
   for (const fs::path& folder : {here, here / BERTH_LIBRARIES, fs::path(BERTH_LIBRARIES_FOLDER)}) {
     if (!folder.empty() && fs::exists(folder / "libberth-run.so", error) &&
         fs::exists(folder / "libberth-audit.so", error)) {

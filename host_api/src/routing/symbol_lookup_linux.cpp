@@ -3,14 +3,15 @@
 //
 // Who looks up free() and its like by name, in the C library itself, gets the ones that ask whose a block is: the C
 // library's own would die on a routed block (ctypes.CDLL("libc.so.6").free). So does a routed module that looks for the
-// next one. All else is looked up as ever: in front of dlsym stands a jump and no call, so that the loader sees the
-// real caller. An address that was looked up by dlvsym is the C library's.
+// next one. All else is looked up as ever: in front of dlsym and dlvsym stands a jump and no call, so that the loader
+// sees the real caller.
 #include <dlfcn.h>
 
 #include <atomic>
 #include <cstring>
 
 #include "host_api/src/routing/interposed.hpp"
+#include "host_api/src/routing/module_image.hpp"
 #include "host_api/src/routing/module_table.hpp"
 
 #if defined(__x86_64__)
@@ -22,8 +23,9 @@ BERTH_INTERPOSED void* realloc(void* block, std::size_t size);
 BERTH_INTERPOSED void* reallocarray(void* block, std::size_t count, std::size_t size);
 BERTH_INTERPOSED std::size_t malloc_usable_size(void* block);
 
-// All who come first write the same value; relaxed, in the jump below too.
+// All who come first write the same value; relaxed, in the jumps below too.
 __attribute__((visibility("hidden"))) void* berth_routing_real_dlsym = nullptr;
+__attribute__((visibility("hidden"))) void* berth_routing_real_dlvsym = nullptr;
 }
 
 namespace berth::routing {
@@ -31,12 +33,34 @@ namespace berth::routing {
 namespace {
 
 using Lookup = void*(void*, const char*);
+using VersionedLookup = void*(void*, const char*, const char*);
+
+// The C library's, by its own tables: whoever looks functions up by name would be asked for himself. It was there
+// before everything that comes and goes, so that the list does not change as far as this reads it.
+VersionedLookup* real_dlvsym() noexcept {
+  void* found = __atomic_load_n(&berth_routing_real_dlvsym, __ATOMIC_RELAXED);
+  if (found != nullptr) return reinterpret_cast<VersionedLookup*>(found);
+  dl_find_object own;
+  const bool is_known = _dl_find_object(&berth_routing_real_dlvsym, &own) == 0;
+  for (const link_map* map = _r_debug.r_map; map != nullptr && found == nullptr; map = map->l_next) {
+    if (is_known && map == own.dlfo_link_map) continue;
+    const SymbolTable table = read_symbols(*map);
+    for (std::size_t number = 1; number < table.count && found == nullptr; ++number) {
+      const ElfW(Sym)& symbol = table.symbols[number];
+      if (symbol.st_shndx == SHN_UNDEF || ELF64_ST_TYPE(symbol.st_info) != STT_FUNC) continue;
+      if (std::strcmp(table.names + symbol.st_name, "dlvsym") != 0) continue;
+      found = reinterpret_cast<void*>(map->l_addr + symbol.st_value);
+    }
+  }
+  __atomic_store_n(&berth_routing_real_dlvsym, found, __ATOMIC_RELAXED);
+  return reinterpret_cast<VersionedLookup*>(found);
+}
 
 Lookup* real_dlsym() noexcept {
   void* found = __atomic_load_n(&berth_routing_real_dlsym, __ATOMIC_RELAXED);
   if (found != nullptr) return reinterpret_cast<Lookup*>(found);
   for (const char* version : {"GLIBC_2.34", "GLIBC_2.2.5"}) {
-    found = dlvsym(RTLD_NEXT, "dlsym", version);
+    found = real_dlvsym()(RTLD_NEXT, "dlsym", version);
     if (found != nullptr) break;
   }
   __atomic_store_n(&berth_routing_real_dlsym, found, __ATOMIC_RELAXED);
@@ -79,6 +103,19 @@ extern "C" __attribute__((visibility("hidden"), used)) void* berth_routing_look_
   return found != nullptr && is_next(name, found) ? ours : nullptr;
 }
 
+// Ours have no version, so that the C library's are found everywhere; a version that a function has not is nobody's.
+extern "C" __attribute__((visibility("hidden"), used)) void* berth_routing_look_up_version(void* handle,
+                                                                                           const char* name,
+                                                                                           const char* version,
+                                                                                           const void* caller) {
+  using namespace berth::routing;
+  VersionedLookup* const next = real_dlvsym();
+  void* const ours = name != nullptr && version != nullptr ? find_ours(name) : nullptr;
+  if (ours == nullptr || (handle == RTLD_NEXT && callers.find(caller) < kFirstModule)) return nullptr;
+  void* const found = next(handle, name, version);
+  return found != nullptr && is_next(name, found) ? ours : nullptr;
+}
+
 __asm__(R"(
   .text
   .globl dlsym
@@ -106,6 +143,34 @@ dlsym:
   ret
   .cfi_endproc
   .size dlsym, .-dlsym
+)");
+__asm__(R"(
+  .text
+  .globl dlvsym
+  .type dlvsym, @function
+dlvsym:
+  .cfi_startproc
+  pushq %rdi
+  .cfi_adjust_cfa_offset 8
+  pushq %rsi
+  .cfi_adjust_cfa_offset 8
+  pushq %rdx
+  .cfi_adjust_cfa_offset 8
+  movq 24(%rsp), %rcx
+  call berth_routing_look_up_version
+  popq %rdx
+  .cfi_adjust_cfa_offset -8
+  popq %rsi
+  .cfi_adjust_cfa_offset -8
+  popq %rdi
+  .cfi_adjust_cfa_offset -8
+  testq %rax, %rax
+  jne 1f
+  jmp *berth_routing_real_dlvsym(%rip)
+1:
+  ret
+  .cfi_endproc
+  .size dlvsym, .-dlvsym
 )");
 
 #endif
