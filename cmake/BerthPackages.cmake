@@ -61,14 +61,21 @@ file(WRITE ${files}/changelog.Debian
   "berth (${PROJECT_VERSION}-1) unstable; urgency=medium\n\n  * As released.\n\n"
   " -- ${CPACK_PACKAGE_CONTACT}  ${today}\n")
 find_program(BERTH_GZIP gzip REQUIRED)
-foreach(file IN ITEMS CHANGELOG.md=changelog.gz tools/berth/berth.1=berth.1.gz)
+set(pages berth berth-run berth-top berth-report)
+set(compressed CHANGELOG.md=changelog.gz)
+foreach(page IN LISTS pages)
+  list(APPEND compressed tools/berth/${page}.1=${page}.1.gz)
+endforeach()
+foreach(file IN LISTS compressed)
   string(REGEX MATCH "(.*)=(.*)" file ${file})
   execute_process(COMMAND ${BERTH_GZIP} -9nc ${PROJECT_SOURCE_DIR}/${CMAKE_MATCH_1} OUTPUT_FILE ${files}/${CMAKE_MATCH_2}
     COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
 execute_process(COMMAND ${BERTH_GZIP} -9nc ${files}/changelog.Debian OUTPUT_FILE ${files}/changelog.Debian.gz
   COMMAND_ERROR_IS_FATAL ANY)
-install(FILES ${files}/berth.1.gz DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools EXCLUDE_FROM_ALL)
+list(TRANSFORM pages PREPEND ${files}/)
+list(TRANSFORM pages APPEND .1.gz)
+install(FILES ${pages} DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools EXCLUDE_FROM_ALL)
 install(DIRECTORY docs/ DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libberth-doc COMPONENT doc EXCLUDE_FROM_ALL
   PATTERN doxygen EXCLUDE)
 install(DIRECTORY examples DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libberth-doc COMPONENT doc EXCLUDE_FROM_ALL

@@ -3,6 +3,7 @@
 # Copyright (c) the Berth authors
 #
 # man_page.sh <berth> <berth.1>: the page has each option that --help prints, and no other; and reads without warnings.
+# Each subcommand has a page of its own name, which leads to it.
 set -u -o pipefail
 berth=$1
 page=$2
@@ -17,6 +18,10 @@ known=""
 for subcommand in "" $subcommands; do
   if [ -n "$subcommand" ] && ! grep -q "berth $subcommand" <<<"$text"; then
     echo "the page does not name: berth $subcommand"
+    status=1
+  fi
+  if [ -n "$subcommand" ] && ! grep -qx "\.so man1/berth\.1" "${page%.1}-$subcommand.1"; then
+    echo "there is no page berth-$subcommand"
     status=1
   fi
   # Without an argument: that would be an empty one.
