@@ -141,7 +141,8 @@ struct Block {
 template <Hardening kLevel>
 Block block_at(Instance& instance, const void* block) noexcept {
   const std::uint64_t index = instance.page_index(block);
-  if (index >= instance.page_limit.load(std::memory_order_relaxed)) return {};
+  // acquire: below the limit the entries are accessible, whatever the pointer is that somebody gave.
+  if (index >= instance.page_limit.load(std::memory_order_acquire)) return {};
   const std::uint64_t word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);
   if (!slab_word::is_slab(word)) {
     if constexpr (kLevel == Hardening::Guarded) {

@@ -120,6 +120,10 @@ template <Hardening kLevel>
 inline Freed deallocate_fast(Instance& instance, void* block, std::uint64_t& word) noexcept {
   if constexpr (kLevel == Hardening::Watched) return Freed::Not;
   const std::uint64_t index = instance.page_index(block);
+  // Relaxed, both: a block reaches this thread by a way that orders it after its page's entry, and that after its
+  // limit. Of a stray pointer the entry may be read before the limit, on a weak machine. It is zero then, nobody's, or
+  // what a later reader finds; where it was not accessible yet the system finds that it is by now, and no fault is
+  // left.
   if (index >= instance.page_limit.load(std::memory_order_relaxed)) [[unlikely]]
     return Freed::Not;
   word = instance.pagemap_entries()[index].word.load(std::memory_order_relaxed);

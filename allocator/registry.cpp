@@ -63,7 +63,7 @@ struct alignas(128) Line {  // a divisor of the page size
 
 // Granules of 1 GiB: which lines have a span there? Line 0 is nobody's, so 0 ends a chain.
 constexpr unsigned kGranuleShift = 30;
-constexpr std::size_t kGranules = std::size_t{1} << (47 - kGranuleShift);
+constexpr std::size_t kGranules = std::size_t{1} << (pal::kAddressBits - kGranuleShift);
 
 constinit pal::Lock guard{pal::LockRank::Registry};
 constinit LineTable<Line, kCapacity> lines;

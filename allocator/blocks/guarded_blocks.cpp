@@ -226,7 +226,8 @@ GuardedBlock describe(PageNumber first, std::uint64_t word) noexcept {
 GuardedBlock at(Instance& instance, const void* address) noexcept {
   // Its first page lies before the one that the block begins in.
   const std::uint64_t index = instance.page_index(address) + 1;
-  if (index >= instance.page_limit.load(std::memory_order_relaxed)) return {};
+  // acquire: below the limit the entries are accessible, whatever the pointer is that somebody gave.
+  if (index >= instance.page_limit.load(std::memory_order_acquire)) return {};
   const PageNumber first = page_number(address) - 1;
   const GuardedBlock block = describe(first, instance.arena.pagemap().word(first));
   return block.start == address ? block : GuardedBlock{};

@@ -35,6 +35,8 @@ class Findings {
     any_.exchange(true, std::memory_order_release);
   }
 
+  // Relaxed: who has added reads its own `true`, or the `false` of a taker that came later and so sees its note; for
+  // anybody else it is a guess, and take() decides.
   bool any() const noexcept { return any_.load(std::memory_order_relaxed); }
 
   // Calls `tell` with each, taken out. False: another thread was faster, and tells.
@@ -54,7 +56,7 @@ class Findings {
   }
 
  private:
-  static constexpr unsigned kKindBits = 3;  // and 47 of the address
+  static constexpr unsigned kKindBits = 3;  // and 61 of the address, more than one has
 
   // Any thread adds: a note first (release: with what the adder saw of the block), then `any_` (release). Any thread
   // takes: `any_` first (acquire), then the notes. In the order of the changes of `any_`, either the taker's comes

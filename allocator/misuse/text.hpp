@@ -53,7 +53,7 @@ class Text {
     terminate();
     return *this;
   }
-  static bool is_control(char byte) noexcept { return (byte >= 0 && byte < ' ') || byte == 0x7f; }
+  static bool is_control(char byte) noexcept { return static_cast<unsigned char>(byte) < ' ' || byte == 0x7f; }
   void terminate() noexcept {
     if (capacity_ > 0) buffer_[length_ < capacity_ ? length_ : capacity_ - 1] = '\0';
   }

@@ -46,8 +46,9 @@ bool is_special(ThreadKey owner) noexcept { return owner == kCollector || owner 
 ThreadCache* make_cache(Instance& instance, std::uint32_t slot, ThreadKey owner) noexcept {
   if (!open_slot(instance, slot) || !instance.arena.charge_books(kCachePages)) return nullptr;
   ThreadCache& cache = instance.cache(slot);
+  // relaxed: who finds the slot taken (release below, acquire in contains()) sees both. The slot is written once: its
+  // readers are the owner, or an heir, who has found the slot taken and the owner dead.
   cache.slot.store(slot, std::memory_order_relaxed);
-  // relaxed: who finds the slot taken sees both.
   cache.owner.store(owner, std::memory_order_relaxed);
   instance.taken_slots().add(slot);
   return &cache;
@@ -107,6 +108,8 @@ ThreadCache* shared_cache(Instance& instance) noexcept {
   return make_cache(instance, Instance::kSharedSlot, kEverybody);
 }
 
+// The slot is taken under the lock of the shared cache. Who asks without it may hear of it late, and is as one who
+// asked earlier; who hears of it (acquire) finds the cache made.
 bool shared_cache_in_use(Instance& instance) noexcept { return instance.taken_slots().contains(Instance::kSharedSlot); }
 
 void collect_dead_caches(Instance& instance, UseCache use) noexcept {
@@ -131,6 +134,7 @@ void abandon_caches_of_others(Instance& instance) noexcept {
 std::uint32_t owned_caches(Instance& instance) noexcept {
   std::uint32_t owned = 0;
   instance.for_each_cache([&](ThreadCache& cache) {
+    // relaxed: a number, and nothing of the cache is read for it; that it is there the slot says (acquire).
     const ThreadKey owner = cache.owner.load(std::memory_order_relaxed);
     if (!is_special(owner) && !has_ended(owner)) ++owned;
   });

@@ -6,18 +6,25 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace berth::pal {
 
 enum class FaultKind : std::uint8_t { Access, Read, Write, Execution };  // Access: the processor does not say which
 
+#if defined(__aarch64__)
+inline constexpr std::size_t kFaultRegisters = 31;
+#else
+inline constexpr std::size_t kFaultRegisters = 16;
+#endif
+
 struct Fault {
   FaultKind kind;
   const void* address;
   const void* code;  // the instruction that did it; the address itself where it was to be executed
   // What the general registers held: the thread was at work on some of it. Zeros where the system does not tell.
-  std::array<std::uintptr_t, 16> registers{};
+  std::array<std::uintptr_t, kFaultRegisters> registers{};
 };
 
 // Runs on the thread that faulted, in a signal handler: it may call what is signal-safe and must return.

@@ -16,6 +16,7 @@
 #include "arenas/pal/faults.hpp"
 #include "arenas/pal/lock.hpp"
 #include "arenas/pal/pal.hpp"
+#include "arenas/pal/signal_records_aarch64.hpp"
 
 namespace berth::pal {
 
@@ -44,6 +45,17 @@ Fault describe(const siginfo_t& info, const ucontext_t& context) noexcept {
   Fault fault{kind, info.si_addr, code};
   for (std::size_t index = 0; index < fault.registers.size(); ++index) {
     fault.registers[index] = static_cast<std::uintptr_t>(registers[index]);  // R8 to RSP come first
+  }
+  return fault;
+}
+#elif defined(__aarch64__)
+Fault describe(const siginfo_t& info, const ucontext_t& context) noexcept {
+  const auto& state = context.uc_mcontext;
+  const auto* code = reinterpret_cast<const void*>(state.pc);
+  Fault fault{aarch64::kind_of_fault(state.__reserved, sizeof(state.__reserved), info.si_addr, code), info.si_addr,
+              code};
+  for (std::size_t index = 0; index < fault.registers.size(); ++index) {
+    fault.registers[index] = static_cast<std::uintptr_t>(state.regs[index]);
   }
   return fault;
 }

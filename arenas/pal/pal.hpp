@@ -18,6 +18,14 @@ inline constexpr unsigned kPageShift = 12;
 // Whether this system's pages are kPageSize.
 bool supported() noexcept;
 
+// How many bits the addresses have that a system gives to a program which asks for no others. AArch64 with 52 bits
+// gives those above 48 only to who names such an address, which nobody does here.
+#if defined(__aarch64__)
+inline constexpr unsigned kAddressBits = 48;
+#else
+inline constexpr unsigned kAddressBits = 47;
+#endif
+
 enum class Access : std::uint8_t {
   None,      // no access and no commit charge until commit()
   ReadWrite  // accessible at once, not charged (MAP_NORESERVE); commit() does nothing to it

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "arenas/pal/pal.hpp"
 #include "support/catch.hpp"
 
 using namespace berth::core;
@@ -54,6 +55,15 @@ TEST_CASE("an address is found in its span and nowhere else") {
   CHECK(registry::find(at(~std::uintptr_t{0})).id == 0);
   entry.end();
   CHECK(registry::find(at(base)).id == 0);
+}
+
+TEST_CASE("a span is found at the very end of the addresses") {
+  const std::uintptr_t end = std::uintptr_t{1} << berth::pal::kAddressBits;
+  Entry entry("last", end - 2 * kGiB, 2 * kGiB);
+  CHECK(registry::find(at(end - 1)).handle == entry.handle());
+  CHECK(registry::find(at(end - 2 * kGiB)).handle == entry.handle());
+  CHECK(registry::find(at(end - 2 * kGiB - 1)).id == 0);
+  CHECK(registry::find(at(end)).id == 0);
 }
 
 TEST_CASE("spans that share a granule are told apart, whichever ends first") {

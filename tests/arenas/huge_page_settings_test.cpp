@@ -137,7 +137,7 @@ TEST_CASE("the question does no harm where memory is locked or short", "[huge]")
   CHECK(short_of_addresses.status == 0);
 }
 
-TEST_CASE("what a process has forbidden itself it is not given", "[huge]") {
+TEST_CASE("what a process has forbidden itself it is not given", "[huge][native]") {
   const auto disabled = tests::in_child([] {
     if (prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) != 0) _exit(1);
     if (pal::huge_page_settings::within_process({HugePages::Always, true}).huge != HugePages::Never) _exit(2);

@@ -67,7 +67,7 @@ class Error : public std::exception {
   explicit operator bool() const noexcept { return status_ != BERTH_OK; }
 
  private:
-  static bool is_control(char byte) noexcept { return (byte >= 0 && byte < ' ') || byte == 0x7f; }
+  static bool is_control(char byte) noexcept { return static_cast<unsigned char>(byte) < ' ' || byte == 0x7f; }
 
   berth_status status_ = BERTH_OK;
   Cause why_ = Cause::None;
