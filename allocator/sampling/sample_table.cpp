@@ -73,7 +73,7 @@ bool SampleTable::open(Arena& arena) noexcept {
 }
 
 std::size_t SampleTable::bytes_of(unsigned depth) noexcept {
-  const std::size_t told = (3 * depth * sizeof(std::uint32_t) + 7) / 8 * 8;
+  const std::size_t told = (sizeof(std::uint32_t) * 3 * depth + 7) / 8 * 8;
   return sizeof(Stack) + depth * sizeof(void*) + told;
 }
 
