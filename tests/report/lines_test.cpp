@@ -84,8 +84,8 @@ TEST_CASE("for each way to allocate, text and page name the line that forgot the
     CHECK(contains(text, place));
     CHECK(contains(page, place));
   }
-  // With its folder where there is room for it.
-  CHECK(contains(page, std::string(BERTH_FORGETS_SOURCE) + ":"));
+  // With its folder where there is room for it; a compiler's cache may have seen the tree elsewhere.
+  CHECK(contains(page, "/tests/routing/forgets.cpp:"));
   CHECK_FALSE(contains(text, "lines of code: "));
 }
 
