@@ -33,8 +33,8 @@ class Berth(ConanFile):
             copy(self, pattern, self._tree(), self.export_sources_folder)
 
     def validate(self):
-        if self.settings.os != "Linux":
-            raise ConanInvalidConfiguration("this recipe is for Linux")
+        if self.settings.os != "Linux" or self.settings.arch != "x86_64":
+            raise ConanInvalidConfiguration("this recipe is for Linux on x86-64")
 
     def requirements(self):
         self.requires("boost/[>=1.74]", visible=False)  # Boost.DLL's headers, for the loader alone
