@@ -63,7 +63,7 @@ build_preset() {
 
 # test_preset <preset> [ctest argument...]: builds it, runs its tests and ends with one line that counts them.
 test_preset() {
-  local preset=$1 status=0 log="$logs/testing_$1.log" failed total
+  local preset=$1 status=0 log="$logs/testing_${1//-/_}.log" failed total
   shift
   build_preset "$preset" || return
   step "testing $preset" ctest --preset "$preset" --parallel "$jobs" "$@" || status=$?
