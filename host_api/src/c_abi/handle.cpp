@@ -135,16 +135,16 @@ constexpr berth_allocator kWatched = image<Hardening::Watched>();
 
 }  // namespace
 
-constinit const berth_allocator fast_handle = image<Hardening::Fast>();
+constinit const berth_allocator kFastHandle = image<Hardening::Fast>();
 
 const berth_allocator& handle_image(Hardening level) noexcept {
   switch (level) {
-    case Hardening::Fast: return fast_handle;
+    case Hardening::Fast: return kFastHandle;
     case Hardening::Checked: return kChecked;
     case Hardening::Guarded: return kGuarded;
     case Hardening::Watched: return kWatched;
   }
-  return fast_handle;
+  return kFastHandle;
 }
 
 namespace {
@@ -156,7 +156,7 @@ const berth_allocator& sampled_handle_image(Hardening level) noexcept {
     case Hardening::Guarded: return kGuardedSampled;
     case Hardening::Watched: return kWatched;  // without samples
   }
-  return fast_handle;
+  return kFastHandle;
 }
 
 // One pointer at a time, each whole: a thread that calls meanwhile gets the old function or the new one, and both serve

@@ -16,7 +16,7 @@ static_assert(offsetof(core::Instance, handle) == 0);
 const berth_allocator& handle_image(core::Hardening level) noexcept;
 
 // The same at FAST, for those who contain what its functions do.
-extern const berth_allocator fast_handle;
+extern const berth_allocator kFastHandle;
 
 // Gives a handle the functions that take samples, or those of its level. [any thread]
 void set_sampled(core::Instance& instance, bool sampled) noexcept;

@@ -126,7 +126,7 @@ namespace {
 
 // Whether a handle's functions are those that the short ways below contain: at FAST, while no samples are taken.
 inline bool is_fast(const berth_allocator* handle) noexcept {
-  return __atomic_load_n(&handle->allocate, __ATOMIC_RELAXED) == fast_handle.allocate;
+  return __atomic_load_n(&handle->allocate, __ATOMIC_RELAXED) == kFastHandle.allocate;
 }
 
 // What is not small, is sampled, is at another level, or counts in a group.
