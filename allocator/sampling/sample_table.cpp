@@ -240,30 +240,6 @@ bool SampleTable::read(std::uint32_t& cursor, StackCopy& out) const noexcept {
   return true;
 }
 
-std::size_t SampleTable::top(std::uint32_t* numbers, std::size_t most, std::uint64_t& others) const noexcept {
-  others = 0;
-  std::size_t count = 0;
-  if (!is_open()) return 0;
-  for (char* place = stacks_begin_; place < stacks_end_;) {
-    const auto& stack = *reinterpret_cast<const Stack*>(place);
-    const std::uint32_t number = unit_of(place);
-    place += bytes_of(stack.depth);
-    const std::uint64_t bytes = stack.sums.live.bytes;
-    if (bytes == 0) continue;
-    std::size_t rank = count;
-    while (rank > 0 && at<Stack>(numbers[rank - 1])->sums.live.bytes < bytes) --rank;
-    if (rank == most) {
-      others += bytes;
-      continue;
-    }
-    if (count == most) others += at<Stack>(numbers[--count])->sums.live.bytes;
-    std::memmove(numbers + rank + 1, numbers + rank, (count - rank) * sizeof(*numbers));
-    numbers[rank] = number;
-    ++count;
-  }
-  return count;
-}
-
 // 0: there is no room. Those that were kept last are looked at first: neighbouring stacks share their outer frames.
 std::uint32_t SampleTable::keep_name(const char* name, std::size_t most) noexcept {
   const std::size_t length = std::min(std::strlen(name), most - 1);

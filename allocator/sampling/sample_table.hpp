@@ -91,10 +91,6 @@ class SampleTable {
   // takes no more samples, because another module may come to the same addresses.
   void keep_names(std::uint32_t stack_number, const char* const* names, const FramePlace* places) noexcept;
 
-  // The numbers of the stacks of most live bytes, most first. How many of them there are. `others`: the live bytes of
-  // the rest. Reads no frames.
-  std::size_t top(std::uint32_t* numbers, std::size_t most, std::uint64_t& others) const noexcept;
-
  private:
   struct Sample {
     std::uint64_t address;  // its complement: a word of ours is no pointer to a block

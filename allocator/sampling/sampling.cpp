@@ -183,19 +183,4 @@ void keep_names(Instance& instance, std::uint32_t stack_number, const char* cons
   if (instance.sampling.table.is_open()) instance.sampling.table.keep_names(stack_number, names, places);
 }
 
-std::size_t read_top(Instance& instance, StackCopy* out, std::size_t most, std::uint64_t& others) noexcept {
-  Sampling& sampling = instance.sampling;
-  others = 0;
-  if (most > kMostTop || !sampling.lock.try_lock()) return 0;
-  std::uint32_t numbers[kMostTop];
-  if (sampling.table.is_open()) catch_up(sampling);
-  const std::size_t count = sampling.table.top(numbers, most, others);
-  for (std::size_t rank = 0; rank < count; ++rank) {
-    std::uint32_t cursor = numbers[rank];
-    sampling.table.read(cursor, out[rank]);
-  }
-  sampling.lock.unlock();
-  return count;
-}
-
 }  // namespace berth::core::sampling

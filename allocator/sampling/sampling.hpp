@@ -122,11 +122,6 @@ std::uint32_t stack_of(Instance& instance, const void* block) noexcept;
 void keep_names(Instance& instance, std::uint32_t stack_number, const char* const* names,
                 const FramePlace* places) noexcept;
 
-// The stacks of most live bytes, most first: how many were copied, and the live bytes of the others. None where
-// somebody else has the table: it waits for nobody. [any thread]
-inline constexpr std::size_t kMostTop = 8;
-std::size_t read_top(Instance& instance, StackCopy* out, std::size_t most, std::uint64_t& others) noexcept;
-
 // At the birth of the instance.
 void open(Instance& instance, char* room, std::size_t bytes) noexcept;
 

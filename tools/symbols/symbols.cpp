@@ -8,13 +8,10 @@
 #include <cxxabi.h>
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
-#include <fcntl.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
-#include <sstream>
 
 #include "tools/top/published.hpp"
 
@@ -29,7 +26,6 @@ using Session = std::unique_ptr<Dwfl, EndDwfl>;
 
 const Dwfl_Callbacks kOfFiles = {dwfl_build_id_find_elf, dwfl_standard_find_debuginfo, dwfl_offline_section_address,
                                  nullptr};
-const Dwfl_Callbacks kOfProcesses = {dwfl_linux_proc_find_elf, dwfl_standard_find_debuginfo, nullptr, nullptr};
 
 std::string build_id_of(Dwfl_Module* module) {
   const unsigned char* bytes = nullptr;
@@ -105,12 +101,6 @@ Line line_at(Dwfl_Module* module, Dwarf_Addr return_address) {
   return with_inlined(module, return_address - 1, {full_path(folder, file), number, ""});
 }
 
-std::string hexadecimal(std::uint64_t number) {
-  std::ostringstream out;
-  out << "0x" << std::hex << number;
-  return out.str();
-}
-
 }  // namespace
 
 std::string as_written(const std::string& frame) {
@@ -175,36 +165,5 @@ Line Files::line_of(const std::string& path, const std::string& build_id, std::u
 }
 
 std::string Files::why_not(const std::string& path, const std::string& build_id) { return file(path, build_id).why; }
-
-struct Process::State {
-  pid_t pid;
-  Session session;
-};
-
-Process::Process(pid_t pid) : state_(std::make_unique<State>()) {
-  state_->pid = pid;
-  state_->session.reset(dwfl_begin(&kOfProcesses));
-  if (!state_->session) return;
-  const bool reported = dwfl_linux_proc_report(state_->session.get(), pid) == 0;
-  dwfl_report_end(state_->session.get(), nullptr, nullptr);
-  if (!reported) state_->session.reset();
-}
-Process::~Process() = default;
-
-std::string Process::name_of(std::uint64_t return_address) {
-  Dwfl_Module* const module = state_->session ? dwfl_addrmodule(state_->session.get(), return_address - 1) : nullptr;
-  if (module == nullptr) return hexadecimal(return_address);
-  Dwarf_Addr begin = 0;
-  const char* const path = dwfl_module_info(module, nullptr, &begin, nullptr, nullptr, nullptr, nullptr, nullptr);
-  GElf_Off offset = 0;
-  GElf_Sym symbol = {};
-  const char* const name =
-      dwfl_module_addrinfo(module, return_address - 1, &offset, &symbol, nullptr, nullptr, nullptr);
-  std::string text = name != nullptr
-                         ? as_written(name) + "+" + hexadecimal(offset + 1)
-                         : file_name(path != nullptr ? path : "?") + "+" + hexadecimal(return_address - begin);
-  const std::string line = line_at(module, return_address).brief();
-  return top::cleaned(line.empty() ? text : text + " (" + line + ")");
-}
 
 }  // namespace berth::symbols

@@ -5,8 +5,6 @@
 // and reads files that may be anything.
 #pragma once
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -44,22 +42,6 @@ class Files {
   struct File;
   File& file(const std::string& path, const std::string& build_id);
   std::map<std::pair<std::string, std::string>, std::unique_ptr<File>> files_;
-};
-
-// A running process, whose memory map tells where its modules lie.
-class Process {
- public:
-  explicit Process(pid_t pid);
-  ~Process();
-  Process(const Process&) = delete;
-  Process& operator=(const Process&) = delete;
-
-  // "grow+0x1f (line.cpp:41)", "libfoo.so+0x1234", or the bare address where no module is known.
-  std::string name_of(std::uint64_t return_address);
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
 };
 
 }  // namespace berth::symbols
