@@ -14,15 +14,6 @@ cp -r "$example" "$scratch/source"
 run 0 cmake -S "$scratch/source" -B "$scratch/build" -DCMAKE_BUILD_TYPE=Release
 run 0 cmake --build "$scratch/build"
 
-# await <regex>: reads the host's lines until one is so; the match is in BASH_REMATCH.
-await() {
-  local line
-  while read -r line <&"$lines"; do
-    echo "$line" >>"$scratch/output"
-    if [[ $line =~ ^$1$ ]]; then return 0; fi
-  done
-  fail "the host ended before: $1"
-}
 # change <sed command> <file>: and builds. The state's layout is in the header.
 change() {
   sed -i "$1" "$scratch/source/$2"

@@ -25,3 +25,14 @@ run() {
 
 # says <regex>: one whole line is so.
 says() { grep -qxE -- "$1" "$scratch/output" || fail "no line is: $1"; }
+
+# await <regex>: reads the lines of a program that goes on, from the descriptor $lines, until one is so; the match is in
+# BASH_REMATCH.
+await() {
+  local line
+  while read -r line <&"$lines"; do
+    echo "$line" >>"$scratch/output"
+    if [[ $line =~ ^$1$ ]]; then return 0; fi
+  done
+  fail "the program ended before: $1"
+}

@@ -9,15 +9,6 @@ server=$1
 module=$2
 other=$3
 
-# await <regex>: reads the server's lines until one is so; the match is in BASH_REMATCH.
-await() {
-  local line
-  while read -r line <&"$lines"; do
-    echo "$line" >>"$scratch/output"
-    if [[ $line =~ ^$1$ ]]; then return 0; fi
-  done
-  fail "the server ended before: $1"
-}
 # ask <request> <the reply>
 ask() {
   local connection reply

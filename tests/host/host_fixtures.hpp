@@ -61,6 +61,11 @@ inline bool is_taken([[maybe_unused]] const void* late) {
 #endif
 }
 
+// Of an address in a module that has left.
+inline bool is_described(const void* late, const std::string& words) {
+  return contains(description(late), words) || is_taken(late);
+}
+
 // What a reap brings once a thread has ended that nobody can join.
 inline std::vector<UnloadReport> reap_until_any_leaves(Host& host) {
   for (;;) {

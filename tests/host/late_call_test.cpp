@@ -32,10 +32,6 @@ Signature* departed_function(berth::Host& host, const char* file, const char* na
 
 const void* address_of(int (*function)()) { return reinterpret_cast<const void*>(function); }
 
-bool is_described(const void* late, const std::string& words) {
-  return contains(description(late), words) || is_taken(late);
-}
-
 }  // namespace
 
 TEST_CASE("an address in an unloaded plugin is described with its name", "[late]") {

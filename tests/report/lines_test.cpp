@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "routing/run_support.hpp"
+#include "report/report_support.hpp"
 #include "support/catch.hpp"
 #include "support/texts.hpp"
 
@@ -33,16 +33,6 @@ std::string brief(const char* source, const std::string& function, const std::st
   text += ':';
   text += std::to_string(line_with(source, function, call));
   return text;
-}
-
-Outcome report(const std::string& arguments) { return shell(kBerth + " report " + arguments); }
-
-std::string page_of(const std::string& files) {
-  const std::string page = (scratch() / "page.html").string();
-  const Outcome outcome = report(files + " --html " + page);
-  INFO(outcome.errors);
-  REQUIRE(outcome.status == 0);
-  return contents(page);
 }
 
 struct Way {

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <string>
 
-#include "routing/run_support.hpp"
+#include "report/report_support.hpp"
 #include "support/catch.hpp"
 #include "support/texts.hpp"
 
@@ -19,8 +19,6 @@ std::string file(const std::string& name, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
   return path.string();
 }
-
-Outcome report(const std::string& arguments) { return shell(kBerth + " report " + arguments); }
 
 Json plugin_named(const std::string& name) {
   return {{"name", name},
@@ -38,14 +36,6 @@ Json plugin_named(const std::string& name) {
 
 Json report_of(const std::string& name) {
   return {{"berth", "0.1.0"}, {"command", "host"}, {"pid", 3}, {"routing", "on"}, {"plugins", {plugin_named(name)}}};
-}
-
-std::string page_of(const std::string& files) {
-  const std::string page = (scratch() / "page.html").string();
-  const Outcome outcome = report(files + " --html " + page);
-  INFO(outcome.errors);
-  REQUIRE(outcome.status == 0);
-  return contents(page);
 }
 
 using berth::tests::contains;
