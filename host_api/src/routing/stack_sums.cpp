@@ -58,8 +58,6 @@ bool is_same(const StackSum& sum, const char* const* names, const core::FramePla
   return true;
 }
 
-constexpr const char* kOthers = "other stacks";
-
 void add_to(StackSum::Weight& sum, std::uint64_t bytes, std::uint64_t blocks) noexcept {
   sum.bytes += bytes;
   sum.blocks += blocks;
@@ -92,7 +90,7 @@ StackSum& StackSums::find(const char* const* names, const core::FramePlace* plac
   // The first one is for all that there is no room for.
   if (count == 0) {
     sums_[0] = {};
-    sums_[0].names[0] = kOthers;
+    sums_[0].names[0] = profiling::name_of(core::StackKind::Others);
     count_.store(count = 1, std::memory_order_release);
   }
   for (std::size_t number = 0; number < count; ++number) {
@@ -112,19 +110,12 @@ StackSum& StackSums::find(const char* const* names, const core::FramePlace* plac
   return sums_[count];
 }
 
-void StackSums::add_forgotten(core::Instance& instance) noexcept {
-  NamedStack named;
-  for (std::uint32_t cursor = 0; named.read(instance, cursor, NamedStack::Which::Live);) {
-    const berth_stack& stack = named.stack();
-    add_to(find(stack.names, named.places(), stack.depth).forgotten, stack.bytes, stack.blocks);
-  }
-}
-
-void StackSums::add_live(core::Instance& instance, core::sampling::Patience patience) noexcept {
+void StackSums::add_live(core::Instance& instance, core::sampling::Patience patience,
+                         StackSum::Weight StackSum::*as) noexcept {
   NamedStack named;
   for (std::uint32_t cursor = 0; named.read(instance, cursor, NamedStack::Which::Live, patience);) {
     const berth_stack& stack = named.stack();
-    add_to(find(stack.names, named.places(), stack.depth).live, stack.bytes, stack.blocks);
+    add_to(find(stack.names, named.places(), stack.depth).*as, stack.bytes, stack.blocks);
   }
 }
 
@@ -209,7 +200,9 @@ void add_forgotten_stacks(const Module& module) noexcept {
   core::Instance* const instance = instance_in(module);
   if (settings().sample_bytes == 0 || instance == nullptr) return;
   const pal::LockGuard held(adding);
-  if (StackSums* sums = sums_of(*module.record)) sums->add_forgotten(*instance);
+  if (StackSums* sums = sums_of(*module.record)) {
+    sums->add_live(*instance, core::sampling::Patience::Waits, &StackSum::forgotten);
+  }
 }
 
 const StackSums* stacks_at_end(const Record& record) noexcept {
@@ -222,7 +215,7 @@ const StackSums* stacks_at_end(const Record& record) noexcept {
   table::for_each([&](const Module& module) noexcept {
     if (module.record != &record || module.forgotten_at_end.load(std::memory_order_relaxed)) return true;
     if (core::Instance* instance = instance_in(module)) {
-      all->add_live(*instance, core::sampling::Patience::AtEnd);
+      all->add_live(*instance, core::sampling::Patience::AtEnd, &StackSum::live);
       all->add_peak(*instance, core::sampling::Patience::AtEnd, nullptr);
     }
     return true;

@@ -53,10 +53,9 @@ class StackSums {
  public:
   static constexpr std::size_t kMost = 128;
 
-  // The stacks of an instance: of what ends with it, what lives in it, or its peak, where no load before had a higher
-  // one. With the last one, what the load was: `cycle`, which may be null.
-  void add_forgotten(core::Instance& instance) noexcept;
-  void add_live(core::Instance& instance, core::sampling::Patience patience) noexcept;
+  // The stacks of an instance: of what lives in it, as what it is from now on (live or forgotten), or its peak, where
+  // no load before had a higher one. With the last one, what the load was: `cycle`, which may be null.
+  void add_live(core::Instance& instance, core::sampling::Patience patience, StackSum::Weight StackSum::*as) noexcept;
   void add_peak(core::Instance& instance, core::sampling::Patience patience, CycleStacks* cycle) noexcept;
   void add(const StackSums& others) noexcept;
   void clear() noexcept;

@@ -90,10 +90,10 @@ class Stacks {
       out << "}";
     }
     if (seen_ > count_) {
-      static constexpr const char* kOthers = "other stacks";
+      const char* const others = profiling::name_of(core::StackKind::Others);
       out << (count_ == 0 ? "{" : ", {");
       write_weights(out, others_.live.bytes, blocks_of(others_.live), others_.peak.bytes, blocks_of(others_.peak));
-      profiling::write_frames(out, &kOthers, nullptr, 0);
+      profiling::write_frames(out, &others, nullptr, 0);
       out << "}";
     }
     out << "]";
