@@ -8,6 +8,8 @@
 #include <cstddef>
 #include <cstring>
 
+#include "host_api/src/unwinding/table_reader.hpp"
+
 namespace berth::unwinding {
 
 #if __GLIBC_PREREQ(2, 35)
@@ -31,95 +33,12 @@ constexpr unsigned kFrameRegister = 6;  // rbp, in DWARF's numbers
 constexpr unsigned kStackRegister = 7;  // rsp
 constexpr unsigned kReturnAddress = 16;
 
-// Forward through a table. What does not fit makes it fail for good; then it gives zeros.
-class Reader {
- public:
-  Reader(const std::uint8_t* at, const std::uint8_t* end) noexcept : at_(at), end_(end) {}
-
-  bool failed() const noexcept { return failed_; }
-  bool done() const noexcept { return failed_ || at_ >= end_; }
-  const std::uint8_t* at() const noexcept { return at_; }
-
-  template <typename T>
-  T number() noexcept {
-    T value{};
-    if (static_cast<std::size_t>(end_ - at_) < sizeof(T)) {
-      fail();
-      return value;
-    }
-    std::memcpy(&value, at_, sizeof(T));
-    at_ += sizeof(T);
-    return value;
-  }
-  std::uint64_t uleb() noexcept {
-    unsigned sign = 0;
-    return leb(sign);
-  }
-  std::int64_t sleb() noexcept {
-    unsigned bits = 0;
-    std::uint64_t value = leb(bits);
-    if (bits < 64 && bits != 0 && (value >> (bits - 1) & 1) != 0) value |= ~std::uint64_t{0} << bits;
-    return static_cast<std::int64_t>(value);
-  }
-  // An address in one of the encodings of .eh_frame; `data`: what relative ones to the table refer to.
-  std::uintptr_t address(std::uint8_t encoding, std::uintptr_t data) noexcept {
-    const auto here = reinterpret_cast<std::uintptr_t>(at_);
-    std::uintptr_t value = 0;
-    switch (encoding & 0x0f) {
-      case 0x00: value = number<std::uint64_t>(); break;
-      case 0x01: value = uleb(); break;
-      case 0x02: value = number<std::uint16_t>(); break;
-      case 0x03: value = number<std::uint32_t>(); break;
-      case 0x04: value = number<std::uint64_t>(); break;
-      case 0x09: value = static_cast<std::uintptr_t>(sleb()); break;
-      case 0x0a: value = static_cast<std::uintptr_t>(std::int64_t{number<std::int16_t>()}); break;
-      case 0x0b: value = static_cast<std::uintptr_t>(std::int64_t{number<std::int32_t>()}); break;
-      case 0x0c: value = number<std::uint64_t>(); break;
-      default: fail();
-    }
-    switch (encoding & 0x70) {
-      case 0x00: break;
-      case 0x10: value += here; break;
-      case 0x30: value += data; break;
-      default: fail();
-    }
-    return value;
-  }
-  // Bytes that are looked at later, if at all.
-  Reader block() noexcept { return part(uleb()); }
-  Reader part(std::uint64_t bytes) noexcept {
-    if (bytes > static_cast<std::size_t>(end_ - at_)) fail();
-    const std::uint8_t* const begin = at_;
-    if (!failed_) at_ += bytes;
-    return {begin, at_};
-  }
-  void fail() noexcept {
-    failed_ = true;
-    at_ = end_;
-  }
-
- private:
-  std::uint64_t leb(unsigned& bits) noexcept {
-    std::uint64_t value = 0;
-    for (bits = 0;;) {
-      const auto byte = number<std::uint8_t>();
-      if (bits < 64) value |= std::uint64_t{byte & 0x7fu} << bits;
-      bits += 7;
-      if ((byte & 0x80) == 0 || failed_) return value;
-    }
-  }
-
-  const std::uint8_t* at_;
-  const std::uint8_t* end_;
-  bool failed_ = false;
-};
-
 // How a register of the caller is found.
 struct Rule {
   enum class Kind : std::uint8_t { Same, Undefined, AtOffset, IsOffset, AtExpression, IsExpression, Unknown };
   Kind kind = Kind::Same;
   std::int64_t offset = 0;
-  Reader expression{nullptr, nullptr};
+  TableReader expression{nullptr, nullptr};
 };
 
 // What holds at one instruction.
@@ -127,7 +46,7 @@ struct Row {
   unsigned cfa_register = ~0u;
   std::int64_t cfa_offset = 0;
   bool cfa_by_expression = false;
-  Reader cfa_expression{nullptr, nullptr};
+  TableReader cfa_expression{nullptr, nullptr};
   Rule frame;
   Rule return_address;
 
@@ -145,12 +64,12 @@ struct Function {
   std::uint8_t encoding = 0;
   bool has_augmentation = false;
   bool is_signal_frame = false;
-  Reader initial{nullptr, nullptr};
-  Reader instructions{nullptr, nullptr};
+  TableReader initial{nullptr, nullptr};
+  TableReader instructions{nullptr, nullptr};
 };
 
 // One record of .eh_frame, from behind its length on; empty if it is none.
-Reader record_at(const std::uint8_t* address) noexcept {
+TableReader record_at(const std::uint8_t* address) noexcept {
   std::uint32_t length = 0;
   std::memcpy(&length, address, sizeof(length));
   constexpr std::uint32_t kLong = 0xffffffff;
@@ -159,7 +78,7 @@ Reader record_at(const std::uint8_t* address) noexcept {
 }
 
 bool read_common(const std::uint8_t* address, Function& function) noexcept {
-  Reader reader = record_at(address);
+  TableReader reader = record_at(address);
   if (reader.done() || reader.number<std::uint32_t>() != 0) return false;
   const auto version = reader.number<std::uint8_t>();
   if (version != 1 && version != 3) return false;
@@ -175,7 +94,7 @@ bool read_common(const std::uint8_t* address, Function& function) noexcept {
   if (return_address != kReturnAddress) return false;
   if (augmentation[0] == 'z') {
     function.has_augmentation = true;
-    Reader data = reader.block();
+    TableReader data = reader.block();
     for (const char* letter = &augmentation[1]; *letter != '\0'; ++letter) {
       switch (*letter) {
         case 'R': function.encoding = data.number<std::uint8_t>(); break;
@@ -199,7 +118,7 @@ bool read_common(const std::uint8_t* address, Function& function) noexcept {
 }
 
 bool read_function(const std::uint8_t* address, std::uintptr_t instruction, Function& function) noexcept {
-  Reader reader = record_at(address);
+  TableReader reader = record_at(address);
   if (reader.done()) return false;
   const std::uint8_t* const here = reader.at();
   const auto to_common = reader.number<std::uint32_t>();
@@ -221,7 +140,7 @@ bool find_function(std::uintptr_t instruction, Function& function) noexcept {
   constexpr std::uint8_t kNone = 0xff;
   if (header == nullptr || header[0] != 1 || header[2] == kNone || header[3] != kRelativeFourBytes) return false;
   constexpr std::size_t kMostOfHeader = 20;
-  Reader reader(header + 4, header + 4 + kMostOfHeader);
+  TableReader reader(header + 4, header + 4 + kMostOfHeader);
   const auto base = reinterpret_cast<std::uintptr_t>(header);
   reader.address(header[1], base);
   const std::uintptr_t count = reader.address(header[2], base);
@@ -247,7 +166,8 @@ void set(Rule* rule, Rule::Kind kind, std::int64_t offset) noexcept {
 
 // Executes instructions up to the row that holds at `target`. `initial`: what the common record has left, for those
 // that go back to it. False: there is one that nobody knows here.
-bool execute(Reader reader, const Function& function, std::uintptr_t target, const Row* initial, Row& row) noexcept {
+bool execute(TableReader reader, const Function& function, std::uintptr_t target, const Row* initial,
+             Row& row) noexcept {
   constexpr std::size_t kDepth = 8;
   std::array<Row, kDepth> remembered;
   std::size_t depth = 0;
@@ -310,7 +230,7 @@ bool execute(Reader reader, const Function& function, std::uintptr_t target, con
           case 0x10:
           case 0x16: {
             Rule* const rule = row.rule(reader.uleb());
-            const Reader expression = reader.block();
+            const TableReader expression = reader.block();
             if (rule != nullptr) {
               *rule = {code == 0x10 ? Rule::Kind::AtExpression : Rule::Kind::IsExpression, 0, expression};
             }
@@ -345,7 +265,7 @@ bool execute(Reader reader, const Function& function, std::uintptr_t target, con
 
 // The few operations that compilers and the C library use for frames: of procedure linkage, of realigned stacks, of
 // signals. False: another one.
-bool evaluate(Reader reader, const Registers& registers, StackMemory& memory, const std::uintptr_t* first,
+bool evaluate(TableReader reader, const Registers& registers, StackMemory& memory, const std::uintptr_t* first,
               std::uintptr_t& result) noexcept {
   std::array<std::uintptr_t, 8> stack{};
   std::size_t depth = 0;
