@@ -8,7 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "host_api/src/routing/interposed.hpp"
+#include "host_api/src/interposed/interposed.hpp"
 #include "host_api/src/routing/release.hpp"
 #include "tools/run/next.hpp"
 #include "tools/run/report.hpp"

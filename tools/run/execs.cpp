@@ -15,7 +15,7 @@
 #include <cstring>
 
 #include "arenas/pal/errno_keeper.hpp"
-#include "host_api/src/routing/interposed.hpp"
+#include "host_api/src/interposed/interposed.hpp"
 #include "tools/run/follow.hpp"
 #include "tools/run/next.hpp"
 #include "tools/run/report.hpp"

@@ -9,9 +9,9 @@
 
 #include <cstring>
 
+#include "host_api/src/interposed/interposed.hpp"
+#include "host_api/src/interposed/operators.hpp"
 #include "host_api/src/routing/host_counts.hpp"
-#include "host_api/src/routing/interposed.hpp"
-#include "host_api/src/routing/operators.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 #include "tools/run/ends.hpp"
 #include "tools/run/execs.hpp"

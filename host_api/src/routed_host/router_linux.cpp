@@ -8,9 +8,9 @@
 
 #include "arenas/pal/pal.hpp"
 #include "host_api/src/hosts/router.hpp"
+#include "host_api/src/interposed/interposed.hpp"
 #include "host_api/src/routed_host/opened_modules.hpp"
 #include "host_api/src/routed_host/past.hpp"
-#include "host_api/src/routing/interposed.hpp"
 #include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/near.hpp"
 #include "host_api/src/routing/store.hpp"

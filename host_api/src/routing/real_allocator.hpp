@@ -36,4 +36,16 @@ inline const RealAllocator& real() noexcept {
 // The next definition of a function of the C or C++ library; null: there is none. Not from inside an allocation.
 void* find_next(const char* name) noexcept;
 
+// The same, kept in `place`: found when it is first called, which is never from inside an allocation. Written by
+// whoever comes first, all the same value (relaxed).
+template <typename Function>
+Function* next_of(std::atomic<void*>& place, const char* name) noexcept {
+  void* found = place.load(std::memory_order_relaxed);
+  if (found == nullptr) {
+    found = find_next(name);
+    place.store(found, std::memory_order_relaxed);
+  }
+  return reinterpret_cast<Function*>(found);
+}
+
 }  // namespace berth::routing

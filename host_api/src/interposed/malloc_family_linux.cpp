@@ -7,9 +7,9 @@
 #include <cstdint>
 #include <cstring>
 
+#include "host_api/src/interposed/interposed.hpp"
 #include "host_api/src/routing/blocks.hpp"
 #include "host_api/src/routing/host_counts.hpp"
-#include "host_api/src/routing/interposed.hpp"
 #include "host_api/src/routing/module_table.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 

@@ -10,7 +10,7 @@
 #include <atomic>
 #include <cstring>
 
-#include "host_api/src/routing/interposed.hpp"
+#include "host_api/src/interposed/interposed.hpp"
 #include "host_api/src/routing/module_image.hpp"
 #include "host_api/src/routing/module_table.hpp"
 

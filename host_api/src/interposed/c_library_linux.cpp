@@ -14,8 +14,8 @@
 #include <cstring>
 #include <cwchar>
 
+#include "host_api/src/interposed/interposed.hpp"
 #include "host_api/src/routing/blocks.hpp"
-#include "host_api/src/routing/interposed.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 
 namespace berth::routing {
@@ -38,18 +38,6 @@ char* hand_over(const Site& site, char* made, std::size_t bytes) noexcept {
   if (block != nullptr) std::memcpy(block, made, std::strlen(made) + 1);
   free_for(made, "free", site.caller);
   return static_cast<char*>(block);
-}
-
-// Found when it is first called, which is never from inside an allocation. Written by whoever comes first, all the same
-// value (relaxed).
-template <typename Function>
-Function* next_of(std::atomic<void*>& place, const char* name) noexcept {
-  void* found = place.load(std::memory_order_relaxed);
-  if (found == nullptr) {
-    found = find_next(name);
-    place.store(found, std::memory_order_relaxed);
-  }
-  return reinterpret_cast<Function*>(found);
 }
 
 int print(const Site& site, char** out, const char* format, std::va_list arguments, int checked) noexcept {

@@ -9,25 +9,13 @@
 #include <cstring>
 #include <cwchar>
 
+#include "host_api/src/interposed/interposed.hpp"
 #include "host_api/src/routing/blocks.hpp"
-#include "host_api/src/routing/interposed.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 
 namespace berth::routing {
 
 namespace {
-
-// Found when it is first called, which is never from inside an allocation. Written by whoever comes first, all the same
-// value (relaxed).
-template <typename Function>
-Function* next_of(std::atomic<void*>& place, const char* name) noexcept {
-  void* found = place.load(std::memory_order_relaxed);
-  if (found == nullptr) {
-    found = find_next(name);
-    place.store(found, std::memory_order_relaxed);
-  }
-  return reinterpret_cast<Function*>(found);
-}
 
 // One conversion of a format that has an argument.
 struct Conversion {
@@ -198,12 +186,12 @@ using namespace berth::routing;
     va_end(arguments);                                                                                   \
     return assigned;                                                                                     \
   }
-#define BERTH_SCAN_LIST(symbol, Char, parameters, RealFunction, ...)                       \
+#define BERTH_SCAN_LIST(symbol, Char, parameters, real_symbol, RealFunction, ...)          \
   extern "C" BERTH_INTERPOSED int scan_by_##symbol parameters __asm__(#symbol);            \
   extern "C" BERTH_INTERPOSED int scan_by_##symbol parameters {                            \
     static constinit std::atomic<void*> next{nullptr};                                     \
     return scan_for<Char>(BERTH_SITE, format, arguments, [&](std::va_list list) noexcept { \
-      return next_of<RealFunction>(next, #symbol)(__VA_ARGS__, format, list);              \
+      return next_of<RealFunction>(next, #real_symbol)(__VA_ARGS__, format, list);         \
     });                                                                                    \
   }
 
@@ -221,25 +209,18 @@ using ScanWideText = int(const wchar_t*, const wchar_t*, std::va_list);
              file)                                                                                                     \
   BERTH_SCAN(prefix##swscanf, wchar_t, (const wchar_t* text, const wchar_t* format, ...), prefix##vswscanf,            \
              ScanWideText, text)                                                                                       \
-  BERTH_SCAN_LIST(prefix##vfscanf, char, (std::FILE * file, const char* format, std::va_list arguments), ScanFile,     \
-                  file)                                                                                                \
-  BERTH_SCAN_LIST(prefix##vsscanf, char, (const char* text, const char* format, std::va_list arguments), ScanText,     \
-                  text)                                                                                                \
+  BERTH_SCAN_LIST(prefix##vfscanf, char, (std::FILE * file, const char* format, std::va_list arguments),               \
+                  prefix##vfscanf, ScanFile, file)                                                                     \
+  BERTH_SCAN_LIST(prefix##vsscanf, char, (const char* text, const char* format, std::va_list arguments),               \
+                  prefix##vsscanf, ScanText, text)                                                                     \
   BERTH_SCAN_LIST(prefix##vfwscanf, wchar_t, (std::FILE * file, const wchar_t* format, std::va_list arguments),        \
-                  ScanWideFile, file)                                                                                  \
+                  prefix##vfwscanf, ScanWideFile, file)                                                                \
   BERTH_SCAN_LIST(prefix##vswscanf, wchar_t, (const wchar_t* text, const wchar_t* format, std::va_list arguments),     \
-                  ScanWideText, text)                                                                                  \
-  BERTH_SCAN_STANDARD(prefix##vscanf, char, (const char* format, std::va_list arguments), prefix##vfscanf, ScanFile)   \
-  BERTH_SCAN_STANDARD(prefix##vwscanf, wchar_t, (const wchar_t* format, std::va_list arguments), prefix##vfwscanf,     \
-                      ScanWideFile)
-#define BERTH_SCAN_STANDARD(symbol, Char, parameters, real_symbol, RealFunction)           \
-  extern "C" BERTH_INTERPOSED int scan_by_##symbol parameters __asm__(#symbol);            \
-  extern "C" BERTH_INTERPOSED int scan_by_##symbol parameters {                            \
-    static constinit std::atomic<void*> next{nullptr};                                     \
-    return scan_for<Char>(BERTH_SITE, format, arguments, [&](std::va_list list) noexcept { \
-      return next_of<RealFunction>(next, #real_symbol)(stdin, format, list);               \
-    });                                                                                    \
-  }
+                  prefix##vswscanf, ScanWideText, text)                                                                \
+  BERTH_SCAN_LIST(prefix##vscanf, char, (const char* format, std::va_list arguments), prefix##vfscanf, ScanFile,       \
+                  stdin)                                                                                               \
+  BERTH_SCAN_LIST(prefix##vwscanf, wchar_t, (const wchar_t* format, std::va_list arguments), prefix##vfwscanf,         \
+                  ScanWideFile, stdin)
 
 BERTH_SCAN_FAMILY()
 BERTH_SCAN_FAMILY(__isoc99_)

@@ -9,10 +9,10 @@
 #include <type_traits>
 
 #include "arenas/pal/errno_keeper.hpp"
+#include "host_api/src/interposed/interposed.hpp"
+#include "host_api/src/interposed/operators.hpp"
 #include "host_api/src/routing/blocks.hpp"
 #include "host_api/src/routing/host_counts.hpp"
-#include "host_api/src/routing/interposed.hpp"
-#include "host_api/src/routing/operators.hpp"
 #include "host_api/src/routing/real_allocator.hpp"
 
 namespace berth::routing {
